@@ -36,7 +36,7 @@ class Kind(IntEnum):
     GATE = 9  #: quiesce gate; aux = 1 closed, 0 open; data = GateCause bits
     MARK = 10  #: mark written by the host; data = its number
     TRIGGER = 11  #: the trigger fired; aux = TriggerSource
-    LOSS = 12  #: events were lost just before this record; data = how many, aux = bit mask of their taps (1 << Tap)
+    LOSS = 12  #: events lost just before this record; data = how many, aux = mask of their taps (1 << Tap)
 
 
 class Flag(IntFlag):

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""judge: a run directory's files -> Verdict. verify: does the stored verdict follow from the unchanged files?"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vkbench.capture import vkc
+from vkbench.evidence import CAPTURE, MEMORY_JSON, VERDICT_JSON, EvidenceError, RunView, describe, to_json
+from vkbench.verdict.facts import Facts
+from vkbench.verdict.memory_rule import memory_frozen
+from vkbench.verdict.model import OrderUncertainty, RuleResult, TimelineEntry, Verdict, overall
+from vkbench.verdict.rules import halt_latency, no_request_after_jump
+
+RULES = (no_request_after_jump, halt_latency, memory_frozen)
+
+
+def load(run_dir: Path | str) -> Facts:
+    """Read a run's files. Raises EvidenceError or CaptureError that names the damaged one; a missing one
+    is None.
+    """
+    view = RunView(Path(run_dir))
+    capture = vkc.read(view.path / CAPTURE) if view.has(CAPTURE) else None
+    memory = view.memory if view.has(MEMORY_JSON) else None
+    return Facts(view.record, capture, memory)
+
+
+def judge(run_dir: Path | str) -> Verdict:
+    """The verdict that follows from the files. Raises as load() does."""
+    return judge_facts(load(run_dir))
+
+
+def judge_facts(facts: Facts) -> Verdict:
+    """The verdict that follows from the facts."""
+    rules: list[RuleResult] = [rule(facts) for rule in RULES]
+    result = overall([rule.result for rule in rules])
+    must_fail = facts.record.must_fail
+    return Verdict(
+        overall=result,
+        must_fail=must_fail,
+        as_expected=result == ("FAIL" if must_fail else "PASS"),
+        clock_hz=facts.capture.clock_hz if facts.capture else None,
+        rules=rules,
+        timeline=_timeline(facts),
+        uncertainty=_uncertainty(facts),
+        notes=_notes(facts),
+    )
+
+
+def write_verdict(directory: Any, verdict: Verdict) -> None:
+    """Write ``verdict.json`` into a RunDirectory that is not sealed yet."""
+    directory.write_json(VERDICT_JSON, verdict)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of verify(). ``differences``: one line each, naming the file; empty when all is as sealed."""
+
+    path: Path
+    verdict: Verdict | None
+    stored: Verdict | None
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True when the files are as sealed and the stored verdict follows from them."""
+        return not self.differences
+
+
+def verify(run_dir: Path | str) -> Verification:
+    """Check the manifest, recompute the verdict, compare. Raises EvidenceError only when there is no run
+    directory.
+    """
+    view = RunView(Path(run_dir))
+    differences = view.check_manifest()
+    verdict = stored = None
+    try:
+        verdict = judge(view.path)
+    except (EvidenceError, vkc.CaptureError) as error:
+        differences.append(_relative(str(error), view.path))
+    try:
+        stored = Verdict.model_validate_json(view.read(VERDICT_JSON))
+    except ValidationError as error:
+        differences.append(f"{VERDICT_JSON}: {describe(error)}")
+    except EvidenceError as error:
+        if not _aborted_before_judging(view):
+            differences.append(_relative(str(error), view.path))
+    if verdict and stored:
+        if stored.rules_version != verdict.rules_version:
+            differences.append(
+                f"{VERDICT_JSON}: made by rules version {stored.rules_version}; "
+                f"this program has {verdict.rules_version}"
+            )
+        for where, was, now in _compare(_plain(stored), _plain(verdict)):
+            differences.append(f"{VERDICT_JSON}: {where}: stored {was!r}, recomputed {now!r}")
+    return Verification(view.path, verdict, stored, differences)
+
+
+def _aborted_before_judging(view: RunView) -> bool:
+    """True when a run ended before there was a verdict to store, and was sealed so."""
+    try:
+        return view.record.status == "aborted" and VERDICT_JSON not in view.manifest()
+    except EvidenceError:
+        return False  # named by the other checks
+
+
+def _relative(message: str, path: Path) -> str:
+    return message.replace(f"{path}/", "")
+
+
+def _plain(verdict: Verdict) -> Any:
+    return verdict.model_dump(mode="json", by_alias=True)
+
+
+def _compare(was: Any, now: Any, where: str = "") -> list[tuple[str, Any, Any]]:
+    """Where two JSON values differ, leaf by leaf."""
+    if isinstance(was, dict) and isinstance(now, dict) and was.keys() == now.keys():
+        return [d for key in was for d in _compare(was[key], now[key], f"{where}.{key}" if where else key)]
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        return [
+            d for i, (a, b) in enumerate(zip(was, now, strict=True)) for d in _compare(a, b, f"{where}[{i}]")
+        ]
+    return [] if was == now and type(was) is type(now) else [(where, was, now)]
+
+
+def _timeline(facts: Facts) -> list[TimelineEntry]:
+    if facts.capture is None:
+        return []
+    origin, hz = facts.timeline.origin, facts.capture.clock_hz
+    return [
+        TimelineEntry(
+            name=event.name, timestamp=event.timestamp, s=(event.timestamp - origin) / hz, text=event.text
+        )
+        for event in facts.timeline.ordered()
+    ]
+
+
+def _uncertainty(facts: Facts) -> OrderUncertainty | None:
+    if facts.bound is None:
+        return None
+    return OrderUncertainty(
+        cycles=facts.bound.cycles,
+        seconds=facts.bound.seconds,
+        clock_ppm=facts.record.uncertainty.clock_ppm,
+        sources=list(facts.bound.sources),
+    )
+
+
+def _notes(facts: Facts) -> list[str]:
+    """What a reader should know beside the rules' reasons."""
+    notes = []
+    gate = facts.timeline.get("gate_closed")
+    doorbell = facts.timeline.get("doorbell")
+    if doorbell and gate:
+        notes.append(
+            f"The quiesce gate closed {gate.timestamp - doorbell.timestamp} cycles after the doorbell."
+        )
+    elif doorbell:
+        notes.append("The quiesce gate was not seen to close after the doorbell.")
+    if facts.capture and facts.capture.header.lost:
+        notes.append(f"The analyser lost {facts.capture.header.lost} events in this capture.")
+    return notes
+
+
+__all__ = ["RULES", "Verification", "judge", "judge_facts", "load", "to_json", "verify", "write_verdict"]

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules. Each takes the facts of a run and returns PASS, FAIL or INCONCLUSIVE with numbers and a
+sentence.
+
+What holds for all (docs/rules.md): FAIL needs an event that certainly breaks the requirement; PASS needs
+certainty that none did; a larger uncertainty can only turn PASS into INCONCLUSIVE. Loss forbids PASS, it
+does not undo a FAIL.
+"""
+
+import numpy as np
+
+from vkbench.verdict import limits
+from vkbench.verdict.facts import Facts
+from vkbench.verdict.model import EventRef, Result, RuleResult
+from vkbench.verdict.wording import events, request, seconds, sentence
+
+
+def no_request_after_jump(facts: Facts) -> RuleResult:
+    """VKB-JUMP-001. PASS: value = lower bound of the margin in seconds. FAIL: value = requests after the
+    jump.
+    """
+
+    def result(verdict: Result, reason: str, **numbers: object) -> RuleResult:
+        return RuleResult(
+            id="VKB-JUMP-001",
+            title="No request after the jump",
+            requirement="The card starts no request and sends no interrupt "
+            "after the jump into the crash kernel.",
+            result=verdict,
+            reason=reason,
+            **numbers,
+        )
+
+    if facts.blockers:
+        return result("INCONCLUSIVE", sentence(facts.blockers))
+    assert facts.capture and facts.bound and facts.jump  # no blockers: there is a capture and a proved jump
+    jump, hz, times = facts.jump, facts.capture.clock_hz, facts.request_times
+    after = np.flatnonzero(times > jump.latest)
+    within = int(np.count_nonzero((times >= jump.earliest) & (times <= jump.latest)))
+    if len(after):
+        span = (int(times[after[-1]]) - jump.latest) / hz
+        used = events(facts, "jump", "first_dma_after_jump", "last_dma_after_jump", "config_after_jump")
+        if "first_dma_after_jump" not in facts.timeline.events:
+            used.append(request(facts, int(after[0])))
+        return result(
+            "FAIL",
+            f"The card started {len(after)} requests after the jump; the last one {seconds(span)} after it.",
+            value=len(after),
+            limit=limits.REQUESTS_AFTER_JUMP.value,
+            uncertainty=within,
+            unit=limits.REQUESTS_AFTER_JUMP.unit,
+            events=used,
+        )
+    latest = facts.latest_by_statistics()
+    if latest is not None and jump.certainly_after(latest):
+        if not facts.statistics_went_on:
+            return result("INCONCLUSIVE", sentence(facts.statistics_problems))
+        span = (latest - jump.latest) / hz
+        return result(
+            "FAIL",
+            f"The analyser's statistics count a request {seconds(span)} after the jump, "
+            "which the records do not hold.",
+            value=1,
+            limit=limits.REQUESTS_AFTER_JUMP.value,
+            uncertainty=within,
+            unit=limits.REQUESTS_AFTER_JUMP.unit,
+            events=events(facts, "jump", "config_after_jump"),
+        )
+    doubts = list(facts.gaps)
+    if within:
+        doubts.insert(
+            0,
+            f"{within} requests started so near to the jump that their order is not certain "
+            f"(U = {facts.bound.cycles} cycles)",
+        )
+    used = events(facts, "last_dma_write", "jump", "config_after_jump", "crash_ready")
+    if doubts or not len(times):
+        return result("INCONCLUSIVE", sentence(doubts or ["no request is in the capture"]), events=used)
+    last = int(times[-1])
+    margin = (jump.earliest - last) / (hz * (1 + facts.record.uncertainty.clock_ppm * 1e-6))
+    return result(
+        "PASS",
+        f"The last request started at least {seconds(margin)} before the jump; "
+        "none was seen until the crash kernel was ready.",
+        value=margin,
+        limit=0,
+        uncertainty=facts.bound.seconds,
+        unit="s",
+        events=used if "last_dma_write" in facts.timeline.events else [*used, request(facts, -1)],
+    )
+
+
+def halt_latency(facts: Facts) -> RuleResult:
+    """VKB-HALT-001. Value: cycles from the halting doorbell to the last start of a request, 0 when none
+    followed.
+    """
+    limit, uncertainty = int(limits.HALT_LATENCY.value), int(limits.HALT_UNCERTAINTY.value)
+
+    def result(verdict: Result, reason: str, value: float | None = None) -> RuleResult:
+        return RuleResult(
+            id="VKB-HALT-001",
+            title="Halt latency",
+            requirement="Once the halting doorbell write is accepted, "
+            f"no request starts more than {limit} cycles later.",
+            result=verdict,
+            value=value,
+            limit=limit,
+            uncertainty=uncertainty,
+            unit=limits.HALT_LATENCY.unit,
+            reason=reason,
+            events=events(facts, "panic_text", "doorbell", "gate_closed") + last,
+        )
+
+    last: list[EventRef] = []
+    if facts.blockers:
+        return result("INCONCLUSIVE", sentence(facts.blockers))
+    doorbell = facts.timeline.get("doorbell")
+    if doorbell is None:
+        return result(
+            "INCONCLUSIVE",
+            "Not halted: no halting write reached the card between the panic text and the jump.",
+        )
+    times = facts.request_times
+    later = np.flatnonzero(times > doorbell.timestamp)
+    latency = int(times[later[-1]]) - doorbell.timestamp if len(later) else 0
+    if len(later):
+        last = [request(facts, int(later[-1]))]
+    if latency - uncertainty > limit:
+        late = int(np.count_nonzero(times[later] - doorbell.timestamp - uncertainty > limit))
+        return result(
+            "FAIL",
+            f"{late} requests started too late; the last one {latency} cycles after the doorbell.",
+            latency,
+        )
+    latest = facts.latest_by_statistics()
+    if latest is not None and latest - doorbell.timestamp - uncertainty > limit and facts.statistics_went_on:
+        latency = latest - doorbell.timestamp
+        return result(
+            "FAIL", f"The analyser's statistics count a request {latency} cycles after the doorbell.", latency
+        )
+    if facts.gaps:
+        return result("INCONCLUSIVE", sentence(facts.gaps), latency)
+    if latency + uncertainty > limit:
+        return result("INCONCLUSIVE", f"{latency} cycles are too near to the limit to be certain.", latency)
+    if latency:
+        return result("PASS", f"The last request started {latency} cycles after the doorbell.", latency)
+    earlier = times[times <= doorbell.timestamp]
+    before = (
+        f"; the last one {doorbell.timestamp - int(earlier[-1])} cycles before it" if len(earlier) else ""
+    )
+    return result("PASS", f"No request started after the doorbell{before}.", latency)
