@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``vkbench benchmark``: the figures that the documentation quotes, measured on this machine.
+
+The machine may be shared and noisy: each figure is a median of several, and the spread is given beside it.
+"""
+
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from vkbench.capture import vkc
+from vkbench.cli import common, runs
+from vkbench.config import BenchFile
+from vkbench.evidence import RunDirectory
+from vkbench.server import scenario as panic
+from vkbench.verdict import judge
+from vkbench.virtual import build, speed
+
+JUDGED_RECORDS = 1_000_000
+
+
+@common.command
+def benchmark(
+    bench: common.BenchOption = Path("fixtures/benches/virtual.toml"),
+    out: Annotated[Path, typer.Option("--out", help="JSON file")] = Path("build/bench.json"),
+    repeat: Annotated[int, typer.Option("--repeat", min=1, max=50, help="measurements per figure")] = 3,
+) -> None:
+    """Measure the virtual bench's speed; print a table and write JSON."""
+    file = common.bench_file(bench)
+    card = build.ensure_built(lambda text: common.say(f"build: {text}"))
+    results = [
+        _result("co-simulation alone", "Mclk/s", ">= 2", [speed.idle(card) for _ in range(repeat)]),
+        _result(
+            "co-simulation while the guest boots",
+            "Mclk/s",
+            ">= 2",
+            [speed.while_guest_boots(card, file.server.prompt) for _ in range(repeat)],
+        ),
+    ]
+    with tempfile.TemporaryDirectory(prefix="vkbench-") as folder:
+        results += _run_times(file, Path(folder), repeat)
+    table = Table(title="vkbench benchmark", title_justify="left")
+    for heading in ("figure", "median", "least", "most", "unit", "goal"):
+        table.add_column(heading, justify="right" if heading in ("median", "least", "most") else "left")
+    for row in results:
+        numbers = (f"{row[key]:.4g}" for key in ("median", "least", "most"))
+        table.add_row(row["figure"], *numbers, row["unit"], row["goal"])
+    common.out().print(table)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"processors": os.cpu_count(), "machine": platform.machine(), "load_1min": os.getloadavg()[0]}
+    out.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+    common.say(f"written to {out}")
+
+
+def _result(figure: str, unit: str, goal: str, values: list[float]) -> dict[str, Any]:
+    return {
+        "figure": figure,
+        "unit": unit,
+        "goal": goal,
+        "median": statistics.median(values),
+        "least": min(values),
+        "most": max(values),
+        "values": values,
+    }
+
+
+def _run_times(file: BenchFile, folder: Path, repeat: int) -> list[dict[str, Any]]:
+    """Runs as a user makes them: seconds from power on to the verdict."""
+    provider = common.need_provider(file)
+    started = provider.up(lambda text: common.say(f"lab: {text}"))
+    try:
+        results, last = [], folder
+        for name in runs.DEMO:
+            values = []
+            for turn in range(repeat):
+                last = folder / f"{name}-{turn}"
+                runs.make_run(file, panic.SCENARIOS[name], last)
+                values.append(_power_on_to_verdict(last))
+            results.append(_result(f"{name}: power on to verdict", "s", "<= 25", values))
+        return [*results, _judging(last, repeat)]
+    finally:
+        if started:
+            provider.down()
+
+
+def _power_on_to_verdict(run: Path) -> float:
+    steps = {step.name: step for step in RunDirectory.open(run).record.steps}
+    last = steps["judge"]
+    return last.started_s + last.duration_s - steps["power on to shell"].started_s
+
+
+def _judging(run: Path, repeat: int) -> dict[str, Any]:
+    """Decode and rules on a long capture: a real run's, with its last stretch repeated later and later."""
+    capture = vkc.read(run / "capture.vkc")
+    copies = -(-JUDGED_RECORDS // len(capture.records))
+    records = np.tile(capture.records, copies)
+    span = int(capture.records["timestamp"][-1]) + 1
+    records["timestamp"] += np.repeat(np.arange(copies, dtype=np.uint64) * span, len(capture.records))
+    values = []
+    with tempfile.TemporaryDirectory(prefix="vkbench-") as name:
+        copy = Path(name)
+        for part in run.iterdir():
+            (copy / part.name).write_bytes(part.read_bytes())
+        (copy / "capture.vkc").unlink()
+        vkc.write(copy / "capture.vkc", capture.header, records)
+        for _ in range(repeat):
+            start = time.perf_counter()
+            judge(copy)
+            values.append(len(records) / (time.perf_counter() - start) * 1e-6)
+    return _result("decode and rules", "M records/s", "", values)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that a user of the bench can meet: what was wrong, where, and what to do.
+
+The class's name is what ``run.json`` keeps of an aborted run, so a name is never reused for something else.
+"""
+
+EXIT_DONE = 0  #: PASS or done
+EXIT_FAIL = 1
+EXIT_INCONCLUSIVE = 2
+EXIT_USER = 3  #: a mistake in the user's input
+EXIT_BENCH = 4  #: the bench or an instrument
+
+
+class BenchError(Exception):
+    """Something that the bench cannot do. ``where`` names the wire, file or machine; ``hint`` says what to do."""
+
+    exit_code = EXIT_BENCH
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        self.what, self.where, self.hint = what, where, hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class UserError(BenchError):
+    """A mistake in the command line or in a file that the user wrote."""
+
+    exit_code = EXIT_USER
+
+
+class BenchFileError(UserError):
+    """The bench file cannot be used; ``problems`` has one line for each mistake."""
+
+    def __init__(self, problems: list[str], hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint=hint)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join([*self.problems, *([self.hint] if self.hint else [])])
+
+
+class SecretError(UserError):
+    """A password cannot be had from where the bench file says."""
+
+
+class Interrupted(BenchError):
+    """Ctrl-C, or the process was told to end."""
+
+
+# ---- instruments -----------------------------------------------------------------------------------------------------
+
+
+class InstrumentError(BenchError):
+    """An instrument did not do what was asked."""
+
+
+class BmcUnreachable(InstrumentError):
+    """Nothing answers at the BMC's address."""
+
+
+class BmcLoginError(InstrumentError):
+    """The BMC refuses the user or the password."""
+
+
+class BmcTimeout(InstrumentError):
+    """The BMC stopped answering, or the power did not change in time."""
+
+
+class BmcNotSupported(InstrumentError):
+    """The BMC does not know the command, or not in this state."""
+
+
+class BmcRefused(InstrumentError):
+    """The BMC answered with an error."""
+
+
+class ConsoleUnreachable(InstrumentError):
+    """The serial port cannot be opened."""
+
+
+class ConsoleDead(InstrumentError):
+    """The serial line broke."""
+
+
+class ConsoleTimeout(InstrumentError):
+    """The text did not come in time."""
+
+
+class AnalyserUnreachable(InstrumentError):
+    """The analyser's port cannot be opened."""
+
+
+class AnalyserSilent(InstrumentError):
+    """The analyser did not answer in time."""
+
+
+class AnalyserGarbled(InstrumentError):
+    """The analyser's answer is not what SCPI allows there."""
+
+
+class AnalyserRefused(InstrumentError):
+    """The analyser reported an error (SYSTem:ERRor?)."""
+
+
+class AnalyserNotAsSet(InstrumentError):
+    """A setting read back differs from what was sent: what it would record is not what was asked."""
+
+
+class AnalyserSelfTestFailed(InstrumentError):
+    """The analyser did not see all the events that it injected behind its own taps."""
+
+
+# ---- server ----------------------------------------------------------------------------------------------------------
+
+
+class ServerError(BenchError):
+    """The server under test did not do what was asked."""
+
+
+class ServerNeverBooted(ServerError):
+    """No shell prompt in time after power on."""
+
+
+class CommandFailed(ServerError):
+    """A command in the server's shell ended with an error or not at all."""
+
+
+class DmaNotRunning(ServerError):
+    """The card does not write, so a panic would test nothing."""
+
+
+class KdumpNotArmed(ServerError):
+    """The crash kernel is not loaded, or the switch did not take."""
+
+
+class NoPanic(ServerError):
+    """The server did not panic after the injection."""
+
+
+class NoCrashKernel(ServerError):
+    """The server panicked and its crash kernel did not come up."""
+
+
+# ---- the virtual bench -----------------------------------------------------------------------------------------------
+
+
+class LabError(BenchError):
+    """The virtual bench cannot be brought up or down."""
+
+
+class ToolMissing(LabError):
+    """A program or package that the virtual bench needs is not there."""
+
+
+class BuildFailed(LabError):
+    """A generated part of the virtual bench cannot be built."""
+
+
+class PortInUse(LabError):
+    """Another program has a port that the bench file names."""

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a BMC, a console and an analyser can do. Whoever uses an instrument names one of these, never a driver."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+
+class Bmc(Protocol):
+    """The server's management controller. Every method raises an InstrumentError within the bench file's timeout."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def is_on(self) -> bool:
+        """True when the server's power is on."""
+
+    def power_on(self) -> None:
+        """Power on, and wait until the BMC says so."""
+
+    def power_off(self) -> None:
+        """Power off at once (no shutdown), and wait until the BMC says so."""
+
+    def power_cycle(self) -> None:
+        """Off and on again; on when it was off."""
+
+    def reset(self) -> None:
+        """Hard reset without a change of power."""
+
+    def diagnostic_interrupt(self) -> None:
+        """An NMI to the server."""
+
+    def inventory(self) -> dict[str, Any]:
+        """Device id and, when there is one, the FRU's texts."""
+
+    def event_log(self) -> list[dict[str, Any]]:
+        """The system event log, oldest first."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A text found on the console: positions count bytes since the console was opened."""
+
+    start: int
+    end: int
+    text: str
+    time: float  #: when its last byte came, host's monotonic clock, seconds
+    groups: tuple[str, ...] = ()
+
+
+class Console(Protocol):
+    """The server's serial console. Every byte since opening is kept."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    @property
+    def position(self) -> int:
+        """How many bytes have come."""
+
+    def send(self, text: str) -> None:
+        """Type text."""
+
+    def expect(self, pattern: Any, timeout: float, start: int | None = None) -> Match:
+        """Wait for a text (str) or regular expression; the search begins at ``start``, else behind the last match."""
+
+    def run(self, command: str, prompt: str, timeout: float) -> str:
+        """Run a command in the shell and return what it printed. Raises CommandFailed on an exit status other than 0."""
+
+    def text(self, start: int = 0) -> str:
+        """What has come since a position."""
+
+
+@dataclass(frozen=True)
+class ClassStatistics:
+    """Exact counters of one TLP or event class; times in cycles, 0 when there was none."""
+
+    count_arm: int
+    count: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class ArmedTerms:
+    """The trigger and memory settings, as read back from the analyser after arming."""
+
+    source: str
+    text: str
+    depth: int
+    pretrigger: int
+
+
+@dataclass(frozen=True)
+class CaptureData:
+    """A capture as read from the analyser; ``records`` are raw bytes (capture/layout.py), oldest first."""
+
+    records: bytes
+    state: str
+    lost: int
+    trigger_time: int
+    statistics: dict[str, ClassStatistics] = field(default_factory=dict)
+
+
+Progress = Callable[[int, int], None]  #: records read so far, records in all
+
+
+class Analyser(Protocol):
+    """The logic analyser beside the card, and the card's traffic generator behind it."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def identify(self) -> dict[str, str]:
+        """*IDN?: maker, model, serial (build identity), version."""
+
+    def self_test(self) -> None:
+        """*TST?. Raises AnalyserSelfTestFailed."""
+
+    def clock_hz(self) -> int:
+        """Rate of the timestamps, cycles per second."""
+
+    def depth(self) -> int:
+        """Size of the record memory, records."""
+
+    def arm_on_console(self, text: str, pretrigger: int) -> ArmedTerms:
+        """Trigger on a console text; reads every term back and raises AnalyserNotAsSet on a difference."""
+
+    def state(self) -> str:
+        """IDLE, ARMED, TRIGGERED or DONE."""
+
+    def stop(self) -> None:
+        """End the capture."""
+
+    def read_capture(self, progress: Progress | None = None) -> CaptureData:
+        """Read statistics and all records."""
+
+    def dma_target(self) -> tuple[int, int]:
+        """Bus address and size in bytes of the buffer that the driver announced; (0, 0) before it has."""
+
+    def dma_start(self, period_cycles: int, length: int) -> None:
+        """Let the card write into the announced buffer."""
+
+    def dma_stop(self) -> None:
+        """Let the card be silent."""
+
+    def dma_sequence(self) -> int:
+        """Number of the next write."""

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The panic run: from power on, through the panic, into the crash kernel, to sealed evidence and its verdict.
+
+Whatever fails, the evidence so far is kept and sealed, the card is told to be silent, the server is powered off, and
+the instruments are closed.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vkbench import errors, interrupts
+from vkbench.capture.records import from_bytes
+from vkbench.capture.vkc import CaptureError
+from vkbench.config import BenchFile
+from vkbench.evidence import MEMORY_JSON, SEL_JSON, DmaSetup, EvidenceError, RunDirectory
+from vkbench.instruments import Analyser, Bmc, Console, IpmiBmc, ScpiAnalyser, SerialConsole
+from vkbench.instruments.protocol import ArmedTerms, CaptureData
+from vkbench.server.record import Reporter, RunLog, Surroundings
+from vkbench.server.server import Server
+from vkbench.server.states import StateTracker
+from vkbench.verdict import Verdict, judge, write_verdict
+
+DMA_STARTS_WITHIN_S = 5.0
+DMA_WRITES_TO_SEE = 16  # so many after arming: the pre-trigger memory then shows a running stream
+POLL_S = 0.02
+PEEK_READS, PEEK_EVERY_S = 2, 1.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a run does. ``must_fail``: a negative control, which proves that the bench can see a bad card."""
+
+    name: str
+    title: str
+    post_notifiers: bool
+    must_fail: bool
+    injection: str = "sysrq-c"
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            "panic-stock",
+            "Panic with stock kdump: no panic notifier runs, nobody tells the card",
+            post_notifiers=False,
+            must_fail=True,
+        ),
+        Scenario(
+            "panic-post-notifiers",
+            "Panic with crash_kexec_post_notifiers=1: the driver's notifier rings the card's doorbell first",
+            post_notifiers=True,
+            must_fail=False,
+        ),
+    )
+}
+#: Roughly how long a step takes, seconds, for the progress bar only.
+TYPICAL_S = {
+    "open instruments": 0.5,
+    "analyser self-test": 0.5,
+    "power on to shell": 8.0,
+    "load driver": 1.5,
+    "server inventory": 0.7,
+    "start DMA": 0.3,
+    "arm kdump": 3.0,
+    "arm analyser": 0.3,
+    "panic into crash kernel": 9.0,
+    "read memory": 1.5,
+    "read capture": 2.0,
+    "event log": 0.2,
+    "power off": 1.0,
+    "judge": 0.7,
+}
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """Which drivers stand behind the bench file's wires."""
+
+    bmc: Callable[[BenchFile], Any] = lambda bench: IpmiBmc(bench.bmc)
+    console: Callable[..., Any] = lambda bench, *sinks: SerialConsole(bench.console, *sinks)
+    analyser: Callable[[BenchFile], Any] = lambda bench: ScpiAnalyser(bench.analyser)
+
+
+def run(
+    bench: BenchFile,
+    scenario: Scenario,
+    out: Path,
+    surroundings: Surroundings | None = None,
+    reporter: Reporter | None = None,
+    drivers: Drivers | None = None,
+) -> Verdict:
+    """Make the run; evidence and verdict are in ``out``, sealed. Raises BenchError after sealing what there is."""
+    try:
+        directory = RunDirectory.create(out)
+    except EvidenceError as error:
+        raise errors.UserError(str(error)) from None
+    log = RunLog(directory, bench, scenario, surroundings or Surroundings(), reporter or Reporter())
+    try:
+        _PanicRun(bench, scenario, log, reporter or Reporter(), drivers or Drivers()).execute()
+        with log.step("judge"):
+            pass  # the verdict must be made from a run.json that is complete, this step included
+        log.finish()
+        verdict = _judge(directory)
+        directory.seal()
+        return verdict
+    except BaseException as error:
+        with interrupts.held():
+            if not directory.sealed:
+                log.abort(error)
+                with suppress(Exception):  # an aborted run has a verdict too: inconclusive, and why
+                    _judge(directory)
+                directory.seal()
+        if isinstance(error, KeyboardInterrupt):
+            raise errors.Interrupted(f"interrupted; the evidence so far is sealed in {out}") from None
+        if isinstance(error, EvidenceError | CaptureError):
+            raise errors.BenchError(str(error)) from error
+        raise
+
+
+def _judge(directory: RunDirectory) -> Verdict:
+    verdict = judge(directory.path)
+    write_verdict(directory, verdict)
+    return verdict
+
+
+class _PanicRun:
+    """The steps, with what they hand to each other."""
+
+    def __init__(
+        self, bench: BenchFile, scenario: Scenario, log: RunLog, reporter: Reporter, drivers: Drivers
+    ) -> None:
+        self._bench, self._scenario, self._log = bench, scenario, log
+        self._reporter, self._drivers = reporter, drivers
+        self._bmc: Bmc | None = None
+        self._analyser: Analyser | None = None
+        self._server: Server | None = None
+        self._clock_hz = 0
+        self._terms: ArmedTerms | None = None
+        self._captured = False
+
+    def execute(self) -> None:
+        """All steps in order; whatever happens, the bench is left quiet."""
+        with ExitStack() as instruments:
+            try:
+                self._open(instruments)
+                self._prepare()
+                self._arm()
+                self._panic()
+                self._gather()
+                with self._log.step("power off"):
+                    self._need_server().power_off()
+            except BaseException:
+                with interrupts.held():
+                    self._leave_quiet()
+                raise
+
+    def _open(self, instruments: ExitStack) -> None:
+        bench, log = self._bench, self._log
+        tracker = StateTracker(bench.server, bench.markers)
+        with log.step("open instruments"):
+            bmc = self._bmc = instruments.enter_context(self._drivers.bmc(bench))
+            console: Console = instruments.enter_context(
+                self._drivers.console(bench, log.directory.console_sink, tracker)
+            )
+            analyser = self._analyser = instruments.enter_context(self._drivers.analyser(bench))
+            self._server = Server(bench, bmc, console, tracker)
+            self._clock_hz = analyser.clock_hz()
+            log.set_clock(self._clock_hz)
+            log.add_inventory("bmc", bmc.inventory())
+            log.add_inventory(
+                "analyser", {**analyser.identify(), "clock_hz": self._clock_hz, "depth": analyser.depth()}
+            )
+        with log.step("analyser self-test"):
+            analyser.dma_stop()
+            if analyser.state() in ("ARMED", "TRIGGERED"):
+                analyser.stop()
+            analyser.self_test()
+
+    def _prepare(self) -> None:
+        log, server, analyser = self._log, self._need_server(), self._need_analyser()
+        with log.step("power on to shell"):
+            server.power_on_to_shell()
+        with log.step("load driver") as note:
+            note.detail = server.load_driver()
+        with log.step("server inventory"):
+            log.add_inventory("server", server.inventory())
+        with log.step("start DMA") as note:
+            paddr, size = analyser.dma_target()
+            if not paddr or not size:
+                raise errors.DmaNotRunning(
+                    "the driver announced no buffer to the card (its address register reads 0)",
+                    "card",
+                    "Is the driver bound to the card? See console.log",
+                )
+            length = self._bench.dma.length
+            period = round(self._bench.dma.period_s * self._clock_hz)
+            analyser.dma_start(period, length)
+            self._wait_for_writes(DMA_WRITES_TO_SEE)
+            log.set_dma(DmaSetup(paddr=paddr, size=size, period_cycles=period, length=length))
+            note.detail = f"{length} bytes every {period} cycles into {size} bytes at {paddr:#x}"
+
+    def _arm(self) -> None:
+        log, server, analyser = self._log, self._need_server(), self._need_analyser()
+        with log.step("arm kdump") as note:
+            note.detail = server.arm_kdump(self._scenario.post_notifiers)
+        with log.step("arm analyser") as note:
+            pretrigger = int(analyser.depth() * self._bench.capture.pretrigger_share)
+            self._terms = analyser.arm_on_console(self._bench.markers.panic, pretrigger)
+            self._wait_for_writes(DMA_WRITES_TO_SEE)
+            note.detail = (
+                f"console text {self._terms.text!r}, {pretrigger} of {self._terms.depth} records before it"
+            )
+
+    def _panic(self) -> None:
+        log, server, analyser = self._log, self._need_server(), self._need_analyser()
+        dma = log.record.dma
+        assert dma is not None
+        with log.step("panic into crash kernel") as note:
+            server.inject_sysrq()
+            texts = server.follow_into_crash_kernel()
+            note.detail = f"jump text {'seen' if texts.jump else 'not seen'}; analyser {analyser.state()}"
+        with log.step("read memory") as note:
+            memory = server.peek(dma.paddr, dma.size, PEEK_READS, PEEK_EVERY_S)
+            log.directory.write_json(MEMORY_JSON, memory)
+            note.detail = f"{memory['words_changed']} words changed in {memory['interval_ms']} ms"
+
+    def _gather(self) -> None:
+        log, analyser = self._log, self._need_analyser()
+        with log.step("read capture") as note:
+            self._read_capture()
+            note.detail = f"state {analyser.state()}"
+            analyser.dma_stop()
+        with log.step("event log") as note:
+            assert self._bmc is not None
+            try:
+                log.directory.write_json(SEL_JSON, self._bmc.event_log())
+            except errors.BmcNotSupported as error:
+                note.detail = str(error)
+
+    def _read_capture(self) -> None:
+        analyser = self._need_analyser()
+        self._captured = True
+        analyser.stop()
+        data = analyser.read_capture(self._reporter.progress)
+        self._log.directory.write_capture(self._header(data), _records(data))
+
+    def _header(self, data: CaptureData) -> dict[str, Any]:
+        """The capture file's header; the trigger's terms are those read back from the analyser."""
+        terms = self._terms
+        assert terms is not None
+        identity = self._need_analyser().identify()
+        return {
+            "clock_hz": self._clock_hz,
+            "idn": ",".join(identity.values()),
+            "depth": terms.depth,
+            "pretrigger": terms.pretrigger,
+            "trigger": {"source": terms.source, "text": terms.text, "time": data.trigger_time},
+            "state": data.state,
+            "lost": data.lost,
+            "statistics": {name: vars(value) for name, value in data.statistics.items()},
+        }
+
+    def _wait_for_writes(self, count: int) -> None:
+        """Wait until the card has written ``count`` more times. Raises DmaNotRunning."""
+        analyser = self._need_analyser()
+        first = now = analyser.dma_sequence()
+        limit = DMA_STARTS_WITHIN_S + count * self._bench.dma.period_s
+        end = time.monotonic() + limit
+        while now - first < count:
+            if time.monotonic() > end:
+                raise errors.DmaNotRunning(
+                    f"the card's write number went from {first} to {now} in {limit:g} s; {count} writes were waited for",
+                    "card",
+                    "A panic now would test nothing. Is Bus Master enabled, is the driver bound?",
+                )
+            time.sleep(POLL_S)  # the sequence number has no event
+            now = analyser.dma_sequence()
+
+    def _leave_quiet(self) -> None:
+        """After a failure: keep what the analyser has, silence the card, power off. Each as far as it goes."""
+        if self._analyser is not None:
+            with suppress(errors.BenchError, EvidenceError):
+                self._analyser.dma_stop()
+                if self._terms and not self._captured:
+                    self._read_capture()
+        if self._server is not None:
+            with suppress(errors.BenchError):
+                self._server.power_off()
+        elif self._bmc is not None:
+            with suppress(errors.BenchError):
+                self._bmc.power_off()
+
+    def _need_server(self) -> Server:
+        assert self._server is not None
+        return self._server
+
+    def _need_analyser(self) -> Analyser:
+        assert self._analyser is not None
+        return self._analyser
+
+
+def _records(data: CaptureData) -> np.ndarray:
+    return from_bytes(data.records)

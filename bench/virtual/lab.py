@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brings the virtual bench up and down: vkcosim (card, console, SCPI) and ipmi_sim (BMC, which starts QEMU).
+
+The wires' addresses are those of the bench file. Everything that belongs to a running bench lies in one runtime folder;
+``lab.json`` there names its processes, so another call of the command can end exactly these.
+"""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import socket
+import string
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from vkbench import errors, interrupts
+from vkbench.config import BenchFile
+from vkbench.config.model import Virtual
+from vkbench.virtual import build, ipmi_sim, paths, processes, qemu
+from vkbench.virtual.processes import Process
+
+Progress = Callable[[str], None]
+LOOPBACK = ("127.0.0.1", "localhost")
+READY = "vkcosim: ready"
+READY_WITHIN_S = 20.0
+END_WITHIN_S = 5.0
+SOCKET_PATH_MAX = 107  # bytes, unix(7)
+STATE, LOCK = "lab.json", "lab.lock"
+PASSWORD_LENGTH = 16
+POLL_S = 0.02
+NOTES = [
+    "The server is QEMU; the card is the same RTL as on the FPGA, run by Verilator. There is no link training, no "
+    "physical layer and no real latency, and the clock is paced to wall time.",
+]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the bench file says that the wires end."""
+
+    bmc: int
+    console: int
+    scpi: int
+
+    @classmethod
+    def of(cls, bench: BenchFile) -> "Ports":
+        """From the bench file. Raises UserError when a wire cannot be one of a virtual bench."""
+        url = urlsplit(bench.console.url)
+        scpi = re.fullmatch(r"TCPIP\d*::([^:]+)::(\d+)::SOCKET", bench.analyser.resource, re.IGNORECASE)
+        wrong = []
+        if bench.bmc.host not in LOOPBACK:
+            wrong.append(f"[bmc] host is {bench.bmc.host!r}, allowed is 127.0.0.1")
+        if url.scheme != "socket" or url.hostname not in LOOPBACK or not url.port:
+            wrong.append(f"[console] url is {bench.console.url!r}, allowed is socket://127.0.0.1:PORT")
+        if not scpi or scpi[1] not in LOOPBACK:
+            wrong.append(
+                f"[analyser] resource is {bench.analyser.resource!r}, allowed is TCPIP::127.0.0.1::PORT::SOCKET"
+            )
+        if wrong or not scpi or not url.port:
+            raise errors.UserError(
+                "a virtual bench's wires are on this machine: " + "; ".join(wrong), str(bench.path)
+            )
+        return cls(bench.bmc.port, url.port, int(scpi[2]))
+
+
+@dataclass
+class LabState:
+    """What ``lab.json`` holds."""
+
+    bench: str
+    bench_sha256: str
+    processes: list[Process] = field(default_factory=list)
+    inventory: dict[str, Any] = field(default_factory=dict)
+
+
+class VirtualLab:
+    """The provider behind ``provider = "virtual"``."""
+
+    notes = NOTES
+
+    def __init__(self, bench: BenchFile) -> None:
+        self.bench = bench
+        self.settings = bench.virtual or Virtual()
+        self.ports = Ports.of(bench)
+        base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"
+        self.runtime = Path(base) / f"vkbench-{os.getuid()}-{bench.name}"
+
+    # ---- up ----------------------------------------------------------------------------------------------------------
+
+    def up(self, progress: Progress = lambda text: None) -> bool:
+        """Bring the bench up; False when it was up already. Whatever fails or interrupts leaves nothing running."""
+        self._make_runtime()
+        with self._locked():
+            state = self._read_state()
+            if state and self._alive(state) == ["vkcosim", "ipmi_sim"]:
+                if state.bench_sha256 != self.bench.sha256:
+                    progress(
+                        "already up, started from another version of the bench file: lab down and up takes it up"
+                    )
+                return False
+            self._end(state)
+            self._check_ports()
+            card = build.ensure_built(progress)
+            state = LabState(self.bench.name, self.bench.sha256)
+            try:
+                self._start(state, card, progress)
+            except BaseException:
+                with interrupts.held():
+                    self._end(state)
+                raise
+        return True
+
+    def _start(self, state: LabState, card: build.Card, progress: Progress) -> None:
+        password = self._password()
+        try:
+            program = qemu.find_qemu()
+            acceleration = self._acceleration(program, progress)
+            parts = paths.server_parts()
+        except (qemu.QemuError, paths.NotBuilt) as error:
+            raise errors.ToolMissing(str(error), "virtual server") from None
+        state.inventory = self._inventory(card, program, acceleration, parts)
+        progress("starting the card (vkcosim)")
+        cosim = [str(card.vkcosim), "--vfio-socket", self._socket("vfio.sock")]
+        cosim += ["--console-socket", self._socket("console.sock"), "--console-port", str(self.ports.console)]
+        cosim += ["--scpi-port", str(self.ports.scpi), "--clock-hz", str(self.settings.clock_hz)]
+        cosim += ["--status", str(self.runtime / "cosim.json"), "--build-id", card.build_id]
+        cosim += ["--log", str(self.runtime / "cosim.log")]
+        (self.runtime / "cosim.log").unlink(missing_ok=True)
+        process = self._spawn(state, "vkcosim", cosim)
+        self._wait_line(process, "vkcosim", READY)
+        progress("starting the BMC (ipmi_sim)")
+        vm_port = _free_port()
+        server = qemu.Server(
+            memory_mib=self.settings.memory_mib,
+            acceleration=acceleration.name,
+            extra_append="loglevel=6",
+            card=Path(self._socket("vfio.sock")),
+            posted_writes=self.settings.posted_writes,
+            serial=qemu.UnixAddress(Path(self._socket("console.sock"))),
+            ipmi_port=vm_port,
+        )
+        bmc = ipmi_sim.Bmc(
+            lan_port=self.ports.bmc,
+            vm_port=vm_port,
+            user=self.bench.bmc.user,
+            password=password,
+            start=qemu.command(server, program, parts),
+            start_environment=program.env,
+            name=self.bench.name,
+        )
+        try:
+            argv = ipmi_sim.prepare(bmc, self.runtime / "bmc")
+            process = self._spawn(state, "ipmi_sim", argv)
+            ipmi_sim.wait_ready(self.ports.bmc, process)
+        except ipmi_sim.BmcError as error:
+            raise errors.LabError(f"{error}{self._log_tail('ipmi_sim')}", "virtual BMC") from None
+
+    def _spawn(self, state: LabState, name: str, argv: list[str]) -> subprocess.Popen:
+        """Start a process in a session of its own (a Ctrl-C at the terminal is not for it), and write it down at once."""
+        log = self.runtime / f"{name}.log"
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))  # one earlier log is kept
+        # Held: between the start and the note of it no Ctrl-C may come, or the process would be forgotten.
+        with interrupts.held(), log.open("wb") as output:
+            try:
+                process = subprocess.Popen(
+                    argv,
+                    cwd=self.runtime,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise errors.LabError(f"cannot be started: {error}", name) from None
+            state.processes.append(processes.identify(name, process.pid))
+            self._write_state(state)
+        return process
+
+    def _wait_line(self, process: subprocess.Popen, name: str, line: str) -> None:
+        log = self.runtime / f"{name}.log"
+        until = time.monotonic() + READY_WITHIN_S
+        while line not in log.read_text(errors="replace"):
+            if process.poll() is not None:
+                raise errors.LabError(
+                    f"ended with {process.returncode} at its start{self._log_tail(name)}", name
+                )
+            if time.monotonic() > until:
+                raise errors.LabError(f"is not ready after {READY_WITHIN_S:g} s{self._log_tail(name)}", name)
+            time.sleep(POLL_S)
+
+    def _log_tail(self, name: str) -> str:
+        log = self.runtime / f"{name}.log"
+        lines = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
+        return "; it said: " + " | ".join(lines) if lines else ""
+
+    def _acceleration(self, program: paths.QemuProgram, progress: Progress) -> qemu.Acceleration:
+        if self.settings.acceleration != "auto":
+            return qemu.Acceleration(self.settings.acceleration, "the bench file says so")
+        progress("which acceleration works (KVM is tried by booting under it)")
+        return qemu.probe_acceleration(program)
+
+    def _inventory(
+        self, card: build.Card, program: paths.QemuProgram, acceleration: Any, parts: Any
+    ) -> dict[str, Any]:
+        return {
+            "qemu": {"version": program.version, "source": program.source},
+            "acceleration": {"name": acceleration.name, "reason": acceleration.reason},
+            "card": card.inventory,
+            "server": parts.inventory,
+            "settings": self.settings.model_dump(),
+        }
+
+    def _password(self) -> str:
+        """The BMC's password; a file that is not there is made, for this user only."""
+        secret = self.bench.bmc.password
+        path = secret.path
+        if path is not None and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            letters = string.ascii_letters + string.digits
+            text = "".join(secrets.choice(letters) for _ in range(PASSWORD_LENGTH))
+            # Made whole and then linked: a second bench that comes at the same moment sees all of it or nothing.
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(text + "\n")
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+            temporary.unlink()
+        return secret.read()
+
+    def _check_ports(self) -> None:
+        """Say who stands in the way before anything is built or started."""
+        wanted = (
+            (self.ports.bmc, socket.SOCK_DGRAM, "UDP", "[bmc] port"),
+            (self.ports.console, socket.SOCK_STREAM, "TCP", "[console] url"),
+            (self.ports.scpi, socket.SOCK_STREAM, "TCP", "[analyser] resource"),
+        )
+        for port, kind, name, key in wanted:
+            with socket.socket(socket.AF_INET, kind) as probe:
+                if kind is socket.SOCK_STREAM:  # as the servers do: a port in TIME_WAIT is free
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError as error:
+                    raise errors.PortInUse(
+                        f"{name} port {port} of 127.0.0.1 cannot be had ({error.strerror})",
+                        str(self.bench.path),
+                        f"End the program that has it (another bench? vkbench lab down), or change {key}",
+                    ) from None
+
+    # ---- down, status ------------------------------------------------------------------------------------------------
+
+    def down(self) -> list[str]:
+        """End everything that up() started; names of what was running."""
+        if not self.runtime.is_dir():
+            return []
+        self._make_runtime()
+        with self._locked(), interrupts.held():
+            return self._end(self._read_state())
+
+    def status(self) -> dict[str, Any]:
+        """What is running, for people and --json."""
+        state = self._read_state() if self.runtime.is_dir() else None
+        found: dict[str, Any] = {
+            "bench": self.bench.name,
+            "runtime": str(self.runtime),
+            "up": False,
+            "processes": [],
+            "ports": asdict(self.ports),
+        }
+        if state:
+            found["processes"] = [
+                {"name": process.name, "pid": process.pid, "alive": process.alive()}
+                for process in state.processes
+            ]
+            found["up"] = self._alive(state) == ["vkcosim", "ipmi_sim"]
+            found["server_on"] = any(
+                process.name == "ipmi_sim" and bool(processes.descendants(process))
+                for process in state.processes
+            )
+            if found["up"]:
+                with suppress(OSError, ValueError):
+                    found["cosim"] = json.loads((self.runtime / "cosim.json").read_text())
+        return found
+
+    def inventory(self) -> dict[str, Any]:
+        """What the running bench is made of; empty when it is down."""
+        state = self._read_state() if self.runtime.is_dir() else None
+        return state.inventory if state and self._alive(state) else {}
+
+    def check(self) -> list[tuple[str, bool, str, str]]:
+        """For the doctor: (what, ok, found, what to do). Builds and starts nothing."""
+        checks = []
+        try:
+            tools = build.check_tools()
+            found = f"verilator {tools['verilator']}, {tools['riscv64-unknown-elf-gcc']}"
+            checks.append(("build tools", True, found, ""))
+        except errors.ToolMissing as error:
+            checks.append(("build tools", False, error.what, error.hint))
+        try:
+            program = qemu.find_qemu()
+            checks.append(("QEMU", True, f"{program.version}, from {program.source}", ""))
+            acceleration = self._acceleration(program, lambda text: None)
+            checks.append(("acceleration", True, f"{acceleration.name}: {acceleration.reason}", ""))
+        except (qemu.QemuError, paths.NotBuilt) as error:
+            checks.append(("QEMU", False, str(error), "vkbench lab up builds it"))
+        up = bool(self.status()["up"])
+        checks.append(
+            (
+                "processes",
+                up,
+                "up" if up else "down",
+                "" if up else f"vkbench lab up --bench {self.bench.path}",
+            )
+        )
+        return checks
+
+    def _end(self, state: LabState | None) -> list[str]:
+        if state is None:
+            return []
+        was = self._alive(state)
+        # The BMC first: it takes the server with it, while the card still answers the server's last accesses.
+        for process in reversed(state.processes):
+            family = processes.descendants(process)
+            processes.end([process], END_WITHIN_S)
+            processes.end(family, END_WITHIN_S)
+        for name in ("vfio.sock", "console.sock"):
+            (self.runtime / name).unlink(missing_ok=True)
+        (self.runtime / STATE).unlink(missing_ok=True)
+        return was
+
+    @staticmethod
+    def _alive(state: LabState) -> list[str]:
+        return [process.name for process in state.processes if process.alive()]
+
+    # ---- the runtime folder ------------------------------------------------------------------------------------------
+
+    def _socket(self, name: str) -> str:
+        path = str(self.runtime / name)
+        if len(path.encode()) > SOCKET_PATH_MAX:
+            raise errors.UserError(
+                f"the socket path {path} is longer than {SOCKET_PATH_MAX} bytes",
+                "",
+                "Set XDG_RUNTIME_DIR to a short path",
+            )
+        return path
+
+    def _make_runtime(self) -> None:
+        try:
+            self.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+            info = self.runtime.lstat()
+        except OSError as error:
+            raise errors.LabError(f"cannot be made: {error.strerror}", str(self.runtime)) from None
+        # In a shared /tmp somebody else could have made it first and would then own our sockets.
+        if info.st_uid != os.getuid() or not self.runtime.is_dir() or self.runtime.is_symlink():
+            raise errors.LabError(
+                "belongs to somebody else", str(self.runtime), "Remove it, or set XDG_RUNTIME_DIR"
+            )
+        self.runtime.chmod(0o700)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.runtime / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise errors.LabError(
+                    "another vkbench lab command works on it just now",
+                    f"bench {self.bench.name}",
+                    "Wait for it to end",
+                ) from None
+            yield
+
+    def _read_state(self) -> LabState | None:
+        try:
+            data = json.loads((self.runtime / STATE).read_text())
+            data["processes"] = [Process(**process) for process in data["processes"]]
+            return LabState(**data)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise errors.LabError(
+                f"cannot be read: {error}",
+                str(self.runtime / STATE),
+                "End vkcosim and ipmi_sim by hand, then remove the file",
+            ) from None
+
+    def _write_state(self, state: LabState) -> None:
+        temporary = self.runtime / f".{STATE}.tmp"
+        temporary.write_text(json.dumps(asdict(state), indent=2) + "\n")
+        temporary.replace(self.runtime / STATE)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

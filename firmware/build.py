@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the soft cores' firmware.
+
+    python firmware/build.py --gen build/gen --out DIR
+
+writes DIR/analyser.elf and DIR/analyser.hex (for $readmemh, one 32-bit word a line). The version shown by *IDN?
+comes from the sources' content, so equal sources give equal firmware, with or without git.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RELEASE = "1.0"
+PREFIX = "riscv64-unknown-elf-"
+SOURCES = {
+    "analyser": (
+        "analyser/start.S",
+        "analyser/main.c",
+        "analyser/commands.c",
+        "analyser/dut.c",
+        "analyser/self_test.c",
+        "analyser/hal_rv32.c",
+        "lib/memory.c",
+        "lib/scpi.c",
+        "lib/scpi_status.c",
+        "lib/text.c",
+    ),
+}
+CFLAGS = (
+    "-march=rv32imc",
+    "-mabi=ilp32",
+    "-O2",
+    "-g",
+    "-std=c11",
+    "-ffreestanding",
+    "-nostdlib",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-tree-loop-distribute-patterns",
+    "-msmall-data-limit=0",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wconversion",
+    "-Wmissing-prototypes",
+    "-Wl,--gc-sections",
+    "-Wl,--no-warn-rwx-segments",
+)
+
+
+def version(name: str, gen: Path) -> str:
+    """Release and a digest of everything that goes into the firmware."""
+    digest = hashlib.sha256(" ".join(CFLAGS).encode())
+    files = [HERE / source for source in SOURCES[name]]
+    for folder in (HERE / name, HERE / "lib", gen / "c"):
+        files += sorted(folder.glob("*.h")) + sorted(folder.glob("*.ld"))
+    for path in files:
+        digest.update(path.read_bytes())
+    return f"{RELEASE}+{digest.hexdigest()[:8]}"
+
+
+def build(name: str, gen: Path, out: Path) -> Path:
+    """Compiles and links one firmware; returns its .hex file.
+
+    Raises FileNotFoundError without a compiler, CalledProcessError when it refuses the sources.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    elf, binary, image = out / f"{name}.elf", out / f"{name}.bin", out / f"{name}.hex"
+    subprocess.run(
+        [
+            f"{PREFIX}gcc",
+            *CFLAGS,
+            f'-DFIRMWARE_VERSION="{version(name, gen)}"',
+            f"-I{HERE / 'lib'}",
+            f"-I{HERE / name}",
+            f"-I{gen / 'c'}",
+            f"-T{HERE / name / 'link.ld'}",
+            f"-ffile-prefix-map={HERE}=firmware",
+            *(str(HERE / source) for source in SOURCES[name]),
+            "-lgcc",
+            "-o",
+            str(elf),
+        ],
+        check=True,
+    )
+    subprocess.run([f"{PREFIX}objcopy", "-O", "binary", str(elf), str(binary)], check=True)
+    data = binary.read_bytes()
+    data += bytes(-len(data) % 4)
+    words = struct.unpack(f"<{len(data) // 4}I", data)
+    image.write_text("".join(f"{word:08x}\n" for word in words))
+    binary.unlink()
+    subprocess.run([f"{PREFIX}size", str(elf)], check=True)
+    return image
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gen", type=Path, required=True, help="what rtl/regs/generate.py wrote")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    if not (args.gen / "c/vkbench_regs.h").exists():
+        print(
+            f"{args.gen}/c/vkbench_regs.h is missing: run rtl/regs/generate.py --out {args.gen}",
+            file=sys.stderr,
+        )
+        return 3
+    try:
+        for name in SOURCES:
+            print(build(name, args.gen.resolve(), args.out))
+    except FileNotFoundError as error:
+        print(f"{error.filename} not found: install Debian's gcc-riscv64-unknown-elf", file=sys.stderr)
+        return 3
+    except subprocess.CalledProcessError as error:
+        print(f"{Path(error.cmd[0]).name} failed, see above", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Statistics of each class (capture_pkg::STAT_*), exact whatever the record memory or the FIFOs lose: events
+// since arm and time of the last; events since the trigger (later than it) and time of the first. One
+// snapshot holds all classes, the loss counter and the time of one and the same clock.
+module analyser_stats
+  import analyser_pkg::*;
+  import capture_pkg::*;
+(
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             clear_i,         // a new capture starts
+  input  logic             enable_i,        // count
+  input  logic             triggered_i,     // the trigger fired in an earlier clock
+  input  logic      [63:0] time_i,          // of this clock's events
+  input  logic [NumStats-1:0] hit_i,
+  input  logic       [2:0] resets_i,        // events of class RESET
+  input  logic       [5:0] lost_i,          // events lost by the FIFOs, at any time before
+  input  logic      [63:0] now_i,
+  input  logic             snapshot_i,      // pulse
+  input  logic       [3:0] select_i,        // class shown
+  output logic      [63:0] now_o,           // all outputs: as of the last snapshot
+  output logic      [63:0] lost_o,
+  output logic      [63:0] count_arm_o,
+  output logic      [63:0] count_trigger_o,
+  output logic      [63:0] first_trigger_o, // 0: none
+  output logic      [63:0] last_o           // 0: none
+);
+  localparam int unsigned CountBits = 48;
+
+  logic [CountBits-1:0] count_arm_q[NumStats], count_trigger_q[NumStats];
+  logic [63:0] first_q[NumStats], last_q[NumStats];
+  logic [CountBits-1:0] count_arm_held_q[NumStats], count_trigger_held_q[NumStats];
+  logic [63:0] first_held_q[NumStats], last_held_q[NumStats];
+  logic [CountBits-1:0] lost_q, lost_held_q;
+  logic seen_trigger_q;  // a trigger fired since arm: also true after DONE
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || clear_i) begin
+      for (int unsigned i = 0; i < NumStats; i++) begin
+        count_arm_q[i]     <= '0;
+        count_trigger_q[i] <= '0;
+        first_q[i]         <= '0;
+        last_q[i]          <= '0;
+      end
+      seen_trigger_q <= 1'b0;
+    end else begin
+      if (triggered_i) seen_trigger_q <= 1'b1;
+      if (enable_i && |hit_i) begin
+        for (int unsigned i = 0; i < NumStats; i++) begin
+          if (hit_i[i]) begin
+            count_arm_q[i] <= count_arm_q[i] + (i == STAT_RESET ? CountBits'(resets_i) : CountBits'(1));
+            last_q[i]      <= time_i;
+            if (triggered_i || seen_trigger_q) begin
+              count_trigger_q[i] <=
+                  count_trigger_q[i] + (i == STAT_RESET ? CountBits'(resets_i) : CountBits'(1));
+              if (count_trigger_q[i] == '0) first_q[i] <= time_i;
+            end
+          end
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || clear_i) lost_q <= '0;
+    else if (lost_i != '0) lost_q <= lost_q + CountBits'(lost_i);
+    if (!rst_ni) begin
+      lost_held_q <= '0;
+      now_o       <= '0;
+      for (int unsigned i = 0; i < NumStats; i++) begin
+        count_arm_held_q[i]     <= '0;
+        count_trigger_held_q[i] <= '0;
+        first_held_q[i]         <= '0;
+        last_held_q[i]          <= '0;
+      end
+    end else if (snapshot_i) begin
+      lost_held_q <= lost_q;
+      now_o       <= now_i;
+      for (int unsigned i = 0; i < NumStats; i++) begin
+        count_arm_held_q[i]     <= count_arm_q[i];
+        count_trigger_held_q[i] <= count_trigger_q[i];
+        first_held_q[i]         <= first_q[i];
+        last_held_q[i]          <= last_q[i];
+      end
+    end
+  end
+
+  logic [3:0] index;
+  assign index           = select_i < 4'(NumStats) ? select_i : 4'd0;
+  assign lost_o          = 64'(lost_held_q);
+  assign count_arm_o     = 64'(count_arm_held_q[index]);
+  assign count_trigger_o = 64'(count_trigger_held_q[index]);
+  assign first_trigger_o = first_held_q[index];
+  assign last_o          = last_held_q[index];
+endmodule

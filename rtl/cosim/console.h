@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's serial console: QEMU's COM1 connects to a UNIX socket, hosts connect to a TCP port, and every byte
+// of the server is also shown to the analyser's console pin. Every host client gets all output and may type.
+//
+// The newest QEMU wins (a power cycle may connect before the old end is seen closed). A host client that does not
+// read is kept for up to kMaxBacklog bytes and then disconnected, with a log line: a connected client loses nothing.
+#pragma once
+
+#include <poll.h>
+
+#include <cstdint>
+#include <list>
+#include <vector>
+
+#include "counters.h"
+#include "sockets.h"
+
+class Vvkbench_top;
+
+namespace vkcosim {
+
+class Console {
+ public:
+  static constexpr size_t kMaxBacklog = 4u << 20;  // bytes per host client
+  static constexpr size_t kMaxClients = 16;
+  static constexpr size_t kMaxPending = 65536;      // bytes waiting for the console pin, or for the server
+
+  Console(Vvkbench_top& pins, Counters& counters) : pins_(pins), counters_(counters) {}
+  Listener& server_listener() { return server_listener_; }
+  Listener& host_listener() { return host_listener_; }
+
+  void add_poll(std::vector<pollfd>* set) const;
+  void service();
+  // Takes everything that the server has sent so far, so that it goes to the pin before what the caller does next.
+  void drain_server();
+
+  // After the rising edge: the next byte, one a cycle.
+  void advance();
+  // No byte waits for the pin or stands on it.
+  bool idle() const { return pending_.empty() && !driving_; }
+
+ private:
+  struct Client {
+    Fd fd;
+    ByteQueue out;
+  };
+  void accept_clients();
+  void read_hosts();
+
+  Vvkbench_top& pins_;
+  Counters& counters_;
+  Listener server_listener_, host_listener_;
+  Fd server_;
+  ByteQueue to_server_;
+  std::list<Client> clients_;
+  ByteQueue pending_;     // server bytes on their way to the console pin
+  bool driving_ = false;  // con_valid_i is 1
+};
+
+}  // namespace vkcosim

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole co-simulation, see machine.h.
+#include "machine.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "log.h"
+
+namespace vkcosim {
+namespace {
+
+constexpr double kMaxDoze = 20e-3;  // seconds; a signal is noticed at the latest after this
+constexpr double kStatusPeriod = 1.0;
+
+}  // namespace
+
+Machine::Machine(const Options& options)
+    : options_(options),
+      core_(options.clock_hz, options.build_id),
+      root_(options.root, core_, config_, memory_, interrupts_, counters_),
+      slot_(options.clock_hz, core_, config_, root_, counters_),
+      console_(core_.pins(), counters_),
+      scpi_(options.clock_hz, core_.pins(), core_.cycle(), counters_),
+      device_(slot_, config_, memory_, interrupts_, root_, counters_),
+      vfio_(device_, counters_),
+      start_s_(monotonic_s()),
+      pacer_(options.clock_hz, start_s_, 0) {
+  log().set_cycle(&core_.cycle());
+  root_.set_step([this] { step(); });
+  slot_.set_step([this] { step(); });
+  device_.set_before_access([this] {
+    // The guest waits for this access, so what it has printed before is already in the console's socket.
+    console_.drain_server();
+    while (!console_.idle()) step();
+  });
+  slot_.power_off();
+}
+
+bool Machine::listen(std::string* error) {
+  if (!options_.vfio_socket.empty() && !vfio_.listener().listen_unix(options_.vfio_socket, error)) return false;
+  if (!options_.console_socket.empty() &&
+      !console_.server_listener().listen_unix(options_.console_socket, error)) return false;
+  if (options_.has_console_port && !console_.host_listener().listen_tcp(options_.console_port, error)) return false;
+  return !options_.has_scpi_port || scpi_.listener().listen_tcp(options_.scpi_port, error);
+}
+
+void Machine::step() {
+  core_.settle();
+  root_.sample();
+  slot_.sample();
+  scpi_.sample();
+  core_.edge();
+  root_.advance();
+  slot_.advance();
+  console_.advance();
+  scpi_.advance();
+}
+
+void Machine::doze(double seconds) {
+  poll_set_.clear();
+  vfio_.add_poll(&poll_set_);
+  console_.add_poll(&poll_set_);
+  scpi_.add_poll(&poll_set_);
+  seconds = std::clamp(seconds, 0.0, kMaxDoze);
+  const timespec limit{0, static_cast<long>(seconds * 1e9)};
+  const int ready = ppoll(poll_set_.data(), poll_set_.size(), &limit, nullptr);
+  // What arrived while the clock is caught up belongs to the same moment as what woke us.
+  const uint64_t due = options_.free_run ? kBatch : pacer_.due(monotonic_s(), core_.cycle());
+  for (uint64_t i = 0; i < due; ++i) step();
+  if (ready > 0) {
+    vfio_.service();
+    console_.service();
+    scpi_.service();
+  } else {
+    scpi_.flush();
+  }
+}
+
+void Machine::run(const volatile sig_atomic_t& stop) {
+  // The model's construction took time that the card has not lived through.
+  start_s_ = mark_s_ = monotonic_s();
+  mark_cycle_ = core_.cycle();
+  pacer_ = Pacer(options_.clock_hz, start_s_, core_.cycle());
+  while (stop == 0 && (options_.cycles == 0 || core_.cycle() < options_.cycles)) {
+    const double now = monotonic_s();
+    doze(options_.free_run ? 0 : pacer_.until(now, core_.cycle() + kBatch));
+    if (now - mark_s_ >= kStatusPeriod) {
+      mclk_per_s_ = static_cast<double>(core_.cycle() - mark_cycle_) / (now - mark_s_) * 1e-6;
+      mark_s_ = now;
+      mark_cycle_ = core_.cycle();
+      write_status();
+    }
+  }
+  const double lasted = monotonic_s() - start_s_;
+  if (mclk_per_s_ == 0 && lasted > 0) mclk_per_s_ = static_cast<double>(core_.cycle()) / lasted * 1e-6;
+}
+
+std::string Machine::status_json() const {
+  char line[160];
+  std::string text = "{";
+  const auto add = [&](const char* name, double value, int digits) {
+    snprintf(line, sizeof line, "%s\"%s\": %.*f", text.size() > 1 ? ", " : "", name, digits, value);
+    text += line;
+  };
+  const auto count = [&](const char* name, uint64_t value) {
+    snprintf(line, sizeof line, "%s\"%s\": %llu", text.size() > 1 ? ", " : "", name,
+             static_cast<unsigned long long>(value));
+    text += line;
+  };
+  const double wall = monotonic_s() - start_s_;
+  count("schema", 1);
+  count("cycles", core_.cycle());
+  count("clock_hz", options_.clock_hz);
+  add("wall_s", wall, 6);
+  add("mclk_per_s", mclk_per_s_, 3);
+  add("mclk_per_s_mean", wall > 0 ? static_cast<double>(core_.cycle()) / wall * 1e-6 : 0, 3);
+  count("slipped_cycles", pacer_.slipped());
+  add("max_lag_us", pacer_.max_lag_s() * 1e6, 1);
+  add("max_lead_us", pacer_.max_lead_s() * 1e6, 1);
+  count("console_port", console_port());
+  count("scpi_port", scpi_port());
+  count("powered", slot_.powered());
+  count("vfio_connected", device_.negotiated());
+  count("dma_mappings", memory_.mappings());
+#define VKCOSIM_COUNT(name) count(#name, counters_.name);
+  VKCOSIM_COUNTERS(VKCOSIM_COUNT)
+#undef VKCOSIM_COUNT
+  return text + "}\n";
+}
+
+void Machine::write_status() const {
+  if (options_.status.empty()) return;
+  const std::string temporary = options_.status + ".tmp";
+  FILE* file = fopen(temporary.c_str(), "we");
+  const std::string text = status_json();
+  bool good = file != nullptr && fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (file != nullptr) good = (fclose(file) == 0) && good;
+  if (!good || rename(temporary.c_str(), options_.status.c_str()) != 0) {
+    static RateLimit limit(1);
+    limit.line("cannot write the status file %s: %s", options_.status.c_str(), strerror(errno));
+  }
+}
+
+}  // namespace vkcosim

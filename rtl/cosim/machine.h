@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole co-simulation: the card's model, what stands in for the server's wires, and the loop that paces them.
+#pragma once
+
+#include <poll.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "card_slot.h"
+#include "config_space.h"
+#include "console.h"
+#include "core_model.h"
+#include "counters.h"
+#include "guest_memory.h"
+#include "interrupts.h"
+#include "options.h"
+#include "pacer.h"
+#include "root_complex.h"
+#include "scpi_port.h"
+#include "vfio_device.h"
+#include "vfio_server.h"
+
+namespace vkcosim {
+
+class Machine {
+ public:
+  static constexpr uint64_t kBatch = 256;  // cycles between two looks at the sockets
+
+  explicit Machine(const Options& options);
+  // Opens all sockets that the options name. False with the reason in `error`.
+  bool listen(std::string* error);
+  uint16_t console_port() const { return console_.host_listener().port(); }
+  uint16_t scpi_port() const { return scpi_.listener().port(); }
+  // Runs until `stop` becomes non-zero or the wanted cycles are done.
+  void run(const volatile sig_atomic_t& stop);
+  // Everything that is counted, as one JSON object.
+  std::string status_json() const;
+  // Rewrites the status file in one step; a reader never sees half of it.
+  void write_status() const;
+
+ private:
+  void step();
+  void doze(double seconds);
+
+  const Options options_;
+  Counters counters_;
+  CoreModel core_;
+  ConfigSpace config_;
+  GuestMemory memory_;
+  Interrupts interrupts_;
+  RootComplex root_;
+  CardSlot slot_;
+  mutable Console console_;
+  mutable ScpiPort scpi_;
+  VfioDevice device_;
+  VfioServer vfio_;
+  double start_s_;
+  Pacer pacer_;
+  std::vector<pollfd> poll_set_;
+  // For the speed over the last second.
+  double mark_s_ = 0;
+  uint64_t mark_cycle_ = 0;
+  double mclk_per_s_ = 0;
+};
+
+}  // namespace vkcosim

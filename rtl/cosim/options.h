@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Command line of vkcosim.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "root_complex.h"
+
+namespace vkcosim {
+
+struct Options {
+  std::string vfio_socket, console_socket, status, log;
+  uint16_t console_port = 0, scpi_port = 0;
+  bool has_console_port = false, has_scpi_port = false;
+  uint32_t clock_hz = 2500000;
+  uint32_t build_id[4] = {};
+  bool free_run = false;
+  uint64_t cycles = 0;  // stop after so many; 0: never
+  RootComplexSettings root;
+};
+
+enum class Parsed { kRun, kHelp, kWrong };
+// `error` says what is wrong and what is allowed.
+Parsed parse_options(int argc, char** argv, Options* options, std::string* error);
+extern const char kUsage[];
+
+}  // namespace vkcosim

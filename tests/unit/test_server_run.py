@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The panic run's conduct: every failure keeps sealed evidence, silences the card, powers the server off.
+
+The instruments here are fault peers: stand-ins that work until they are told to fail. What a good run measures is the
+business of host_tests, on a bench.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vkbench import errors
+from vkbench.config import load, parse
+from vkbench.evidence import EvidenceError, RunDirectory
+from vkbench.instruments.protocol import ArmedTerms, CaptureData, ClassStatistics, Match
+from vkbench.server import scenario
+from vkbench.server.record import Reporter, Surroundings, uncertainty
+from vkbench.server.server import parse_peek
+from vkbench.server.states import State, StateTracker
+from vkbench.verdict import verify
+
+ROOT = Path(__file__).resolve().parents[2]
+VIRTUAL = ROOT / "fixtures/benches/virtual.toml"
+BENCH = load(VIRTUAL)
+STOCK = scenario.SCENARIOS["panic-stock"]
+PEEK = "\n".join(
+    [
+        '{"read":1,"paddr":"0x1000","size":4096,"sha256":"aa","uptime_ms":1000,"seq_min":1,"seq_max":2,"units":2}',
+        "[    2.0] a kernel message between them",
+        '{"read":2,"paddr":"0x1000","size":4096,"sha256":"aa","uptime_ms":2000,"seq_min":1,"seq_max":2,"units":2}',
+        '{"differs":false,"words_changed":0}',
+    ]
+)
+
+
+class Fake:
+    """A bench of stand-ins. ``fail`` maps a call's name to the exception that it raises."""
+
+    def __init__(self, fail=None):
+        self.fail = fail or {}
+        self.calls = []
+        self.on = False
+        self.sequence = 0
+        self.closed = []
+
+    def call(self, name):
+        self.calls.append(name)
+        if name in self.fail:
+            raise self.fail.pop(name)
+
+    def drivers(self):
+        return scenario.Drivers(
+            bmc=lambda bench: FakeBmc(self),
+            console=lambda bench, *sinks: FakeConsole(self, sinks),
+            analyser=lambda bench: FakeAnalyser(self),
+        )
+
+
+class Part:
+    name = ""
+
+    def __init__(self, fake):
+        self.fake = fake
+
+    def __enter__(self):
+        self.fake.call(f"open {self.name}")
+        return self
+
+    def __exit__(self, *_):
+        self.fake.closed.append(self.name)
+
+
+class FakeBmc(Part):
+    name = "bmc"
+
+    def is_on(self):
+        return self.fake.on
+
+    def power_on(self):
+        self.fake.call("power on")
+        self.fake.on = True
+
+    def power_off(self):
+        self.fake.call("power off")
+        self.fake.on = False
+
+    def inventory(self):
+        return {"firmware": "1.0"}
+
+    def event_log(self):
+        self.fake.call("event log")
+        return []
+
+
+class FakeConsole(Part):
+    name = "console"
+    position = 0
+
+    def __init__(self, fake, sinks):
+        super().__init__(fake)
+        self.sinks = sinks
+
+    def send(self, text):
+        self.fake.call("inject")
+
+    def expect(self, pattern, timeout, start=None):
+        for sink in self.sinks:
+            sink(b"text \xff\n")
+        self.fake.call(f"expect {pattern}")
+        return Match(0, 1, str(pattern), 0.0)
+
+    def run(self, command, prompt, timeout):
+        self.fake.call(command.split()[0])
+        answers = {
+            "cat /sys/module/kernel/parameters/crash_kexec_post_notifiers": "N",
+            "cat /sys/kernel/kexec_crash_loaded": "1",
+        }
+        return PEEK if command.startswith("vkpeek") else answers.get(command, "")
+
+
+class FakeAnalyser(Part):
+    name = "analyser"
+
+    def clock_hz(self):
+        return 2_500_000
+
+    def depth(self):
+        return 65536
+
+    def identify(self):
+        return {"maker": "vkbench", "model": "VK-LA1", "serial": "0" * 32, "version": "test"}
+
+    def self_test(self):
+        self.fake.call("self test")
+
+    def dma_target(self):
+        return (0x1000, 4096)
+
+    def dma_start(self, period, length):
+        self.fake.call("dma start")
+
+    def dma_stop(self):
+        self.fake.call("dma stop")
+
+    def dma_sequence(self):
+        self.fake.call("sequence")
+        self.fake.sequence += 100
+        return self.fake.sequence
+
+    def arm_on_console(self, text, pretrigger):
+        self.fake.call("arm")
+        return ArmedTerms("CONSOLE", text, 65536, pretrigger)
+
+    def state(self):
+        return "DONE"
+
+    def stop(self):
+        self.fake.call("stop")
+
+    def read_capture(self, progress=None):
+        self.fake.call("read capture")
+        return CaptureData(b"", "DONE", 0, 0, {"RQ_WR": ClassStatistics(0, 0, 0, 0)})
+
+
+def run(fake, out, **more):
+    return scenario.run(BENCH, STOCK, out, drivers=fake.drivers(), **more)
+
+
+FAILURES = [
+    ("open bmc", errors.BmcLoginError("the BMC refuses user 'x'")),
+    ("open console", errors.ConsoleUnreachable("cannot be opened")),
+    ("open analyser", errors.AnalyserSilent("no answer")),
+    ("self test", errors.AnalyserSelfTestFailed("ended with 1")),
+    ("power on", errors.BmcTimeout("no answer")),
+    ("vk-load", errors.CommandFailed("ended with status 1")),
+    ("sequence", errors.AnalyserSilent("no answer")),
+    ("vk-arm-kdump", errors.CommandFailed("ended with status 1")),
+    ("arm", errors.AnalyserNotAsSet("reads back NONE")),
+    ("inject", errors.ConsoleDead("the line broke")),
+    ("vkpeek", errors.CommandFailed("ended with status 1")),
+    ("read capture", errors.AnalyserSilent("no answer")),
+    ("event log", errors.BmcTimeout("no answer")),
+    ("power off", errors.BmcTimeout("no answer")),
+    ("vkpeek", KeyboardInterrupt()),
+    ("read capture", KeyboardInterrupt()),
+    ("vkpeek", RuntimeError("a defect of ours")),
+]
+
+
+@pytest.mark.parametrize(("where", "error"), FAILURES, ids=[f"{a}-{type(b).__name__}" for a, b in FAILURES])
+def test_whatever_fails_the_evidence_is_sealed_and_the_bench_is_quiet(tmp_path, where, error):
+    fake = Fake({where: error})
+    expected = errors.Interrupted if isinstance(error, KeyboardInterrupt) else type(error)
+    with pytest.raises(expected):
+        run(fake, tmp_path / "run")
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["status"] == "aborted" and record["abort"]["error"] == expected.__name__
+    assert record["finished_utc"] and not record["steps"][-1]["ok"]
+    view = RunDirectory.open(tmp_path / "run")
+    assert view.sealed and verify(tmp_path / "run").ok
+    assert json.loads((tmp_path / "run/verdict.json").read_text())["overall"] == "INCONCLUSIVE"
+    assert not fake.on
+    opened = [call.split()[1] for call in fake.calls if call.startswith("open ") and call != where]
+    assert sorted(fake.closed) == sorted(opened)
+    if "analyser" in opened:
+        assert "dma stop" in fake.calls
+
+
+def test_a_panic_that_does_not_come_is_named(tmp_path):
+    fake = Fake({f"expect {BENCH.markers.panic}": errors.ConsoleTimeout("not seen")})
+    with pytest.raises(errors.NoPanic):
+        run(fake, tmp_path / "run")
+    assert (tmp_path / "run/capture.vkc").exists(), "what the armed analyser had is evidence too"
+
+
+def test_a_crash_kernel_that_does_not_come_names_the_last_state(tmp_path):
+    fake = Fake({f"expect {BENCH.markers.crash_ready}": errors.ConsoleTimeout("not seen")})
+    with pytest.raises(errors.NoCrashKernel, match="last seen state"):
+        run(fake, tmp_path / "run")
+
+
+def test_a_server_that_never_boots_is_named(tmp_path):
+    fake = Fake({f"expect {BENCH.server.prompt}": errors.ConsoleTimeout("not seen")})
+    with pytest.raises(errors.ServerNeverBooted, match="no prompt"):
+        run(fake, tmp_path / "run")
+
+
+def test_a_silent_card_stops_the_run_before_the_panic(tmp_path, monkeypatch):
+    monkeypatch.setattr(scenario, "DMA_STARTS_WITHIN_S", 0.1)
+    monkeypatch.setattr(FakeAnalyser, "dma_sequence", lambda self: 5)
+    fake = Fake()
+    with pytest.raises(errors.DmaNotRunning, match="from 5 to 5"):
+        run(fake, tmp_path / "run")
+    assert "inject" not in fake.calls
+
+
+def test_a_switch_that_does_not_take_stops_the_run_before_the_panic(tmp_path):
+    fake = Fake()
+    with pytest.raises(errors.KdumpNotArmed, match="reads 'N', set was 'Y'"):
+        scenario.run(
+            BENCH, scenario.SCENARIOS["panic-post-notifiers"], tmp_path / "run", drivers=fake.drivers()
+        )
+    assert "inject" not in fake.calls
+
+
+def test_the_steps_of_a_whole_run_and_its_order(tmp_path):
+    fake, steps = Fake(), []
+    verdict = run(
+        fake,
+        tmp_path / "run",
+        reporter=Reporter(done=steps.append),
+        surroundings=Surroundings({"virtual_bench": {"qemu": "x"}}, ["a note"]),
+    )
+    assert verdict.overall == "INCONCLUSIVE"  # an empty capture proves nothing
+    assert [step.name for step in steps] == list(scenario.TYPICAL_S)
+    assert all(step.ok for step in steps)
+    order = ["self test", "power on", "vk-load", "dma start", "vk-arm-kdump", "arm", "inject", "vkpeek"]
+    order += ["stop", "read capture", "power off"]
+    assert [call for call in fake.calls if call in order] == order
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert (
+        record["status"] == "complete" and record["abort"] is None and record["bench"]["notes"] == ["a note"]
+    )
+    assert record["dma"] == {"paddr": 0x1000, "size": 4096, "period_cycles": 1250, "length": 64}
+    assert verify(tmp_path / "run").ok
+
+
+def test_a_folder_with_something_in_it_is_a_users_mistake(tmp_path):
+    (tmp_path / "x").touch()
+    with pytest.raises(errors.UserError, match="not empty"):
+        run(Fake(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_killed_run_says_so_itself(tmp_path):
+    """run.json exists from the first moment, and says "aborted" until the run is complete."""
+    seen = []
+
+    def look(name):
+        record = json.loads((tmp_path / "run/run.json").read_text())
+        seen.append((record["status"], record["abort"]["error"]))
+
+    run(Fake(), tmp_path / "run", reporter=Reporter(step=look))
+    assert set(seen) == {("aborted", "Killed")}
+
+
+def test_evidence_that_cannot_be_written_is_a_bench_error(tmp_path, monkeypatch):
+    def broken(*_):
+        raise EvidenceError("disk full")
+
+    monkeypatch.setattr(RunDirectory, "write_capture", broken)
+    with pytest.raises(errors.BenchError, match="disk full"):
+        run(Fake(), tmp_path / "run")
+
+
+def test_the_uncertainty_of_a_real_uart_is_its_fifo_and_its_last_character():
+    lab = load(ROOT / "fixtures/benches/lab-example.toml")
+    found = uncertainty(lab, 100_000_000)
+    assert found.console_s == pytest.approx(17 * 10 / 115200)
+    assert found.order_s == 0 and found.clock_ppm == 50
+    assert sum(source.value_s for source in found.sources) == pytest.approx(found.console_s)
+
+
+def test_the_uncertainty_of_the_virtual_bench_is_the_batch_of_its_loop():
+    found = uncertainty(BENCH, 2_500_000)
+    assert found.console_s == 0 and found.order_s == pytest.approx(512 / 2.5e6)
+    assert uncertainty(BENCH, None).order_s == 0
+
+
+def test_peek_lines_become_memory_json():
+    memory = parse_peek(PEEK, "vkpeek")
+    assert memory["interval_ms"] == 1000 and len(memory["reads"]) == 2 and memory["differs"] is False
+
+
+@pytest.mark.parametrize("text", ['{"error":"no PT_LOAD"}', "", '{"read":1', PEEK.rpartition("\n")[0]])
+def test_a_peek_that_failed_is_named(text):
+    with pytest.raises(errors.CommandFailed):
+        parse_peek(text, "vkpeek 0 0")
+
+
+def follow(*pieces):
+    tracker = StateTracker(BENCH.server, BENCH.markers)
+    tracker.powered(True)
+    seen = [tracker.state]
+    for piece in pieces:
+        tracker(piece)
+        if tracker.state is not seen[-1]:
+            seen.append(tracker.state)
+    return seen
+
+
+CRASH = b"Linux version 6.1\nvkbench# Kernel panic - not syncing: x\nI'm in purgatory\nLinux version 6.1\n"
+CRASH += b"vkbench: crash kernel ready\nvkbench-crash# Linux version 6.1\nvkbench# "
+STATES = [State.FIRMWARE, State.KERNEL, State.OS, State.PANIC, State.JUMPED, State.CRASH_KERNEL]
+STATES += [State.CRASH_SHELL, State.KERNEL, State.RECOVERED]
+
+
+def test_states_are_recognised_byte_by_byte():
+    assert follow(*(CRASH[i : i + 1] for i in range(len(CRASH)))) == STATES
+
+
+def test_states_are_recognised_in_one_piece():
+    assert follow(CRASH)[-1] is State.RECOVERED
+
+
+def test_a_text_out_of_its_place_is_no_state():
+    assert follow(b"I'm in purgatory vkbench: crash kernel ready") == [State.FIRMWARE]
+
+
+def test_a_login_prompt_is_answered(tmp_path):
+    text = VIRTUAL.read_text().replace("[bmc]", '[server.login]\nuser = "root"\n\n[bmc]')
+    bench = parse(text.encode(), tmp_path / "b.toml")
+    sent = []
+
+    class Console(FakeConsole):
+        def send(self, text):
+            sent.append(text)
+            super().send(text)
+
+        def expect(self, pattern, timeout, start=None):
+            found = super().expect(pattern, timeout, start)
+            return Match(0, 1, "login: ", 0.0) if not isinstance(pattern, str) else found
+
+    fake = Fake()
+    drivers = scenario.Drivers(
+        bmc=lambda bench: FakeBmc(fake),
+        console=lambda bench, *sinks: Console(fake, sinks),
+        analyser=lambda bench: FakeAnalyser(fake),
+    )
+    scenario.run(bench, STOCK, tmp_path / "run", drivers=drivers)
+    assert sent[0] == "root\n"
