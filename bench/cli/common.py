@@ -132,5 +132,6 @@ def overall_line(verdict: Any) -> str:
     """The verdict in one line, with markup."""
     expected = ""
     if verdict.must_fail:
-        expected = ", as it must" if verdict.as_expected else ", but it must FAIL: do not trust this bench"
+        remarks = {"FAIL": ", as it must", "PASS": ", but it must FAIL: do not trust this bench"}
+        expected = remarks.get(verdict.overall, ", though it must FAIL")
     return f"[{STYLE_OF_RESULT[verdict.overall]}]{verdict.overall}[/]{expected}"

@@ -8,9 +8,7 @@ The wires' addresses are those of the bench file. Everything that belongs to a r
 import fcntl
 import json
 import os
-import re
 import secrets
-import socket
 import string
 import subprocess
 import time
@@ -19,16 +17,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from vkbench import errors, interrupts
 from vkbench.config import BenchFile
 from vkbench.config.model import Virtual
 from vkbench.virtual import build, ipmi_sim, paths, processes, qemu
+from vkbench.virtual.ports import Ports, free_port
 from vkbench.virtual.processes import Process
 
 Progress = Callable[[str], None]
-LOOPBACK = ("127.0.0.1", "localhost")
 READY = "vkcosim: ready"
 READY_WITHIN_S = 20.0
 END_WITHIN_S = 5.0
@@ -40,35 +37,6 @@ NOTES = [
     "The server is QEMU; the card is the same RTL as on the FPGA, run by Verilator. There is no link training, no "
     "physical layer and no real latency, and the clock is paced to wall time.",
 ]
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the bench file says that the wires end."""
-
-    bmc: int
-    console: int
-    scpi: int
-
-    @classmethod
-    def of(cls, bench: BenchFile) -> "Ports":
-        """From the bench file. Raises UserError when a wire cannot be one of a virtual bench."""
-        url = urlsplit(bench.console.url)
-        scpi = re.fullmatch(r"TCPIP\d*::([^:]+)::(\d+)::SOCKET", bench.analyser.resource, re.IGNORECASE)
-        wrong = []
-        if bench.bmc.host not in LOOPBACK:
-            wrong.append(f"[bmc] host is {bench.bmc.host!r}, allowed is 127.0.0.1")
-        if url.scheme != "socket" or url.hostname not in LOOPBACK or not url.port:
-            wrong.append(f"[console] url is {bench.console.url!r}, allowed is socket://127.0.0.1:PORT")
-        if not scpi or scpi[1] not in LOOPBACK:
-            wrong.append(
-                f"[analyser] resource is {bench.analyser.resource!r}, allowed is TCPIP::127.0.0.1::PORT::SOCKET"
-            )
-        if wrong or not scpi or not url.port:
-            raise errors.UserError(
-                "a virtual bench's wires are on this machine: " + "; ".join(wrong), str(bench.path)
-            )
-        return cls(bench.bmc.port, url.port, int(scpi[2]))
 
 
 @dataclass
@@ -107,7 +75,7 @@ class VirtualLab:
                     )
                 return False
             self._end(state)
-            self._check_ports()
+            self.ports.check_free(str(self.bench.path))
             card = build.ensure_built(progress)
             state = LabState(self.bench.name, self.bench.sha256)
             try:
@@ -137,7 +105,7 @@ class VirtualLab:
         process = self._spawn(state, "vkcosim", cosim)
         self._wait_line(process, "vkcosim", READY)
         progress("starting the BMC (ipmi_sim)")
-        vm_port = _free_port()
+        vm_port = free_port()
         server = qemu.Server(
             memory_mib=self.settings.memory_mib,
             acceleration=acceleration.name,
@@ -236,26 +204,6 @@ class VirtualLab:
             temporary.unlink()
         return secret.read()
 
-    def _check_ports(self) -> None:
-        """Say who stands in the way before anything is built or started."""
-        wanted = (
-            (self.ports.bmc, socket.SOCK_DGRAM, "UDP", "[bmc] port"),
-            (self.ports.console, socket.SOCK_STREAM, "TCP", "[console] url"),
-            (self.ports.scpi, socket.SOCK_STREAM, "TCP", "[analyser] resource"),
-        )
-        for port, kind, name, key in wanted:
-            with socket.socket(socket.AF_INET, kind) as probe:
-                if kind is socket.SOCK_STREAM:  # as the servers do: a port in TIME_WAIT is free
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as error:
-                    raise errors.PortInUse(
-                        f"{name} port {port} of 127.0.0.1 cannot be had ({error.strerror})",
-                        str(self.bench.path),
-                        f"End the program that has it (another bench? vkbench lab down), or change {key}",
-                    ) from None
-
     # ---- down, status ------------------------------------------------------------------------------------------------
 
     def down(self) -> list[str]:
@@ -332,7 +280,8 @@ class VirtualLab:
             family = processes.descendants(process)
             processes.end([process], END_WITHIN_S)
             processes.end(family, END_WITHIN_S)
-        for name in ("vfio.sock", "console.sock"):
+        # Logs stay; lan.conf holds the BMC's password and goes.
+        for name in ("vfio.sock", "console.sock", "bmc/lan.conf"):
             (self.runtime / name).unlink(missing_ok=True)
         (self.runtime / STATE).unlink(missing_ok=True)
         return was
@@ -397,9 +346,3 @@ class VirtualLab:
         temporary = self.runtime / f".{STATE}.tmp"
         temporary.write_text(json.dumps(asdict(state), indent=2) + "\n")
         temporary.replace(self.runtime / STATE)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -7,14 +7,20 @@
 namespace vkcosim {
 namespace {
 
-constexpr unsigned kPerstCycles = 64;     // asserted
-constexpr unsigned kReleaseCycles = 256;  // from release to the first request: PERST# to link up, much shortened
-constexpr uint32_t kFlrsPerSecond = 10;   // a function must finish its reset within 100 ms (PCIe 6.6.2)
+constexpr unsigned kPerstCycles = 64;  // asserted
+constexpr unsigned kReleaseCycles =
+    256;  // from release to the first request: PERST# to link up, much shortened
+constexpr uint32_t kFlrsPerSecond = 10;  // a function must finish its reset within 100 ms (PCIe 6.6.2)
 
 }  // namespace
 
-CardSlot::CardSlot(uint32_t clock_hz, CoreModel& core, ConfigSpace& config, RootComplex& root, Counters& counters)
-    : core_(core), config_(config), root_(root), counters_(counters), flr_limit_(clock_hz / kFlrsPerSecond + 1) {}
+CardSlot::CardSlot(uint32_t clock_hz, CoreModel& core, ConfigSpace& config, RootComplex& root,
+                   Counters& counters)
+    : core_(core),
+      config_(config),
+      root_(root),
+      counters_(counters),
+      flr_limit_(clock_hz / kFlrsPerSecond + 1) {}
 
 void CardSlot::drive_sidebands() {
   Vvkbench_top& pins = core_.pins();

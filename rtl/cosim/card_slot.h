@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The slot the card sits in: PERST#, Function Level Reset, and the hard IP's sidebands that follow configuration space.
+// The slot the card sits in: PERST#, Function Level Reset, and the hard IP's sidebands that follow
+// configuration space.
 #pragma once
 
 #include <cstdint>

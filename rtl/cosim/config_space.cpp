@@ -49,7 +49,8 @@ void ConfigSpace::function_level_reset() {
   const uint32_t link_control = word(VK_CONFIG_LINK_CTL_STA_OFFSET);
   const uint32_t link_control2 = word(VK_CONFIG_LINK_CTL2_OFFSET);
   reset();
-  const uint32_t device_control = word(VK_CONFIG_DEV_CTL_STA_OFFSET) & ~VK_CONFIG_DEV_CTL_STA_MAX_PAYLOAD_MASK;
+  const uint32_t device_control =
+      word(VK_CONFIG_DEV_CTL_STA_OFFSET) & ~VK_CONFIG_DEV_CTL_STA_MAX_PAYLOAD_MASK;
   put(&value_[VK_CONFIG_DEV_CTL_STA_OFFSET], device_control | payload);
   put(&value_[VK_CONFIG_LINK_CTL_STA_OFFSET], link_control);
   put(&value_[VK_CONFIG_LINK_CTL2_OFFSET], link_control2);
@@ -89,7 +90,8 @@ unsigned ConfigSpace::max_read_request() const {
 
 bool ConfigSpace::msix_enabled() const {
   const uint32_t control = word(VK_CONFIG_MSIX_CAP_OFFSET);
-  return (control & VK_CONFIG_MSIX_CAP_ENABLE_MASK) != 0 && (control & VK_CONFIG_MSIX_CAP_FUNCTION_MASK_MASK) == 0;
+  return (control & VK_CONFIG_MSIX_CAP_ENABLE_MASK) != 0 &&
+         (control & VK_CONFIG_MSIX_CAP_FUNCTION_MASK_MASK) == 0;
 }
 
 uint64_t ConfigSpace::bar_base(unsigned index) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The function's configuration space, as the PCIe hard IP would hold it: reset values and write masks come from
-// rtl/regs/vk_config.rdl by way of the generated vkbench_regs.h.
+// The function's configuration space, as the PCIe hard IP would hold it: reset values and write masks come
+// from rtl/regs/vk_config.rdl by way of the generated vkbench_regs.h.
 #pragma once
 
 #include <array>

@@ -69,7 +69,8 @@ void Console::drain_server() {
       client->out.append(fresh.data(), fresh.size());
       const bool gone = send_some(client->fd.get(), &client->out) == IoResult::kClosed;
       if (!gone && client->out.size() > kMaxBacklog)
-        log().line("console: a host client has not read for %zu bytes, it is disconnected", client->out.size());
+        log().line("console: a host client has not read for %zu bytes, it is disconnected",
+                   client->out.size());
       client = gone || client->out.size() > kMaxBacklog ? clients_.erase(client) : std::next(client);
     }
   }
@@ -83,7 +84,8 @@ void Console::read_hosts() {
       result = receive_some(client->fd.get(), &to_server_, kMaxPending - before);
       if (server_) counters_.console_input_bytes += to_server_.size() - before;
     }
-    if (result != IoResult::kClosed && !client->out.empty()) result = send_some(client->fd.get(), &client->out);
+    if (result != IoResult::kClosed && !client->out.empty())
+      result = send_some(client->fd.get(), &client->out);
     client = result == IoResult::kClosed ? clients_.erase(client) : std::next(client);
   }
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's serial console: QEMU's COM1 connects to a UNIX socket, hosts connect to a TCP port, and every byte
-// of the server is also shown to the analyser's console pin. Every host client gets all output and may type.
+// The server's serial console: QEMU's COM1 connects to a UNIX socket, hosts connect to a TCP port, and every
+// byte of the server is also shown to the analyser's console pin. Every host client gets all output and may
+// type.
 //
-// The newest QEMU wins (a power cycle may connect before the old end is seen closed). A host client that does not
-// read is kept for up to kMaxBacklog bytes and then disconnected, with a log line: a connected client loses nothing.
+// The newest QEMU wins (a power cycle may connect before the old end is seen closed). A host client that does
+// not read is kept for up to kMaxBacklog bytes and then disconnected, with a log line: a connected client
+// loses nothing.
 #pragma once
 
 #include <poll.h>
@@ -23,7 +25,7 @@ class Console {
  public:
   static constexpr size_t kMaxBacklog = 4u << 20;  // bytes per host client
   static constexpr size_t kMaxClients = 16;
-  static constexpr size_t kMaxPending = 65536;      // bytes waiting for the console pin, or for the server
+  static constexpr size_t kMaxPending = 65536;  // bytes waiting for the console pin, or for the server
 
   Console(Vvkbench_top& pins, Counters& counters) : pins_(pins), counters_(counters) {}
   Listener& server_listener() { return server_listener_; }
@@ -31,7 +33,8 @@ class Console {
 
   void add_poll(std::vector<pollfd>* set) const;
   void service();
-  // Takes everything that the server has sent so far, so that it goes to the pin before what the caller does next.
+  // Takes everything that the server has sent so far, so that it goes to the pin before what the caller does
+  // next.
   void drain_server();
 
   // After the rising edge: the next byte, one a cycle.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Verilated vkbench_top and its clock. A cycle is settle() (clock low: outputs answer to this cycle's inputs),
-// sampling by the caller, edge() (rising clock). Inputs change only between edge() and the next settle().
+// The Verilated vkbench_top and its clock. A cycle is settle() (clock low: outputs answer to this cycle's
+// inputs), sampling by the caller, edge() (rising clock). Inputs change only between edge() and the next
+// settle().
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,8 @@
 namespace vkcosim {
 namespace {
 
-// The owner of a shared file may shorten it at any time; the next access then raises SIGBUS. The copy catches it.
+// The owner of a shared file may shorten it at any time; the next access then raises SIGBUS. The copy catches
+// it.
 sigjmp_buf g_bus_error;
 volatile sig_atomic_t g_copying = 0;
 
@@ -42,7 +43,7 @@ bool guarded_copy(void* to, const void* from, size_t count) {
 }  // namespace
 
 GuestMemory::GuestMemory() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_bus_error;
   action.sa_flags = SA_NODEFER;  // siglongjmp leaves the handler without restoring the signal mask
   sigaction(SIGBUS, &action, nullptr);
@@ -60,12 +61,13 @@ int GuestMemory::map(uint64_t iova, uint64_t size, uint32_t access, int fd, uint
   if (regions_.size() >= kMaxMappings) return ENOSPC;
   uint8_t* host = nullptr;
   if (fd >= 0) {
-    struct stat info {};
+    struct stat info{};
     if (fstat(fd, &info) != 0) return errno;
     if (!S_ISREG(info.st_mode)) return EINVAL;
     const auto length = static_cast<uint64_t>(info.st_size);
     if (offset > length || size > length - offset) return EINVAL;
-    const int protection = ((access & kRead) != 0 ? PROT_READ : 0) | ((access & kWrite) != 0 ? PROT_WRITE : 0);
+    const int protection =
+        ((access & kRead) != 0 ? PROT_READ : 0) | ((access & kWrite) != 0 ? PROT_WRITE : 0);
     void* at = mmap(nullptr, size, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
     if (at == MAP_FAILED) return errno;
     host = static_cast<uint8_t*>(at);

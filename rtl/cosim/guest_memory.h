@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory that the guest has shared for DMA: a live table of IOVA ranges, each mapped from a file descriptor.
-// Nothing outside these ranges can be read or written through this class.
+// The memory that the guest has shared for DMA: a live table of IOVA ranges, each mapped from a file
+// descriptor. Nothing outside these ranges can be read or written through this class.
 #pragma once
 
 #include <cstddef>
@@ -20,16 +20,16 @@ class GuestMemory {
   GuestMemory(const GuestMemory&) = delete;
   GuestMemory& operator=(const GuestMemory&) = delete;
 
-  // Adds [iova, iova+size). `fd` -1: the range is known, but every access to it is refused. The descriptor stays
-  // the caller's. Returns 0 or an errno value.
+  // Adds [iova, iova+size). `fd` -1: the range is known, but every access to it is refused. The descriptor
+  // stays the caller's. Returns 0 or an errno value.
   int map(uint64_t iova, uint64_t size, uint32_t access, int fd, uint64_t offset);
   // Removes every mapping that lies in [iova, iova+size). EINVAL when one lies in it only in part: nothing is
   // removed then. A range that holds no mapping is no error (a vIOMMU unmaps whole domains).
   int unmap(uint64_t iova, uint64_t size);
   void clear();
 
-  // Copies between guest memory and a buffer. False, with nothing written, when any byte is not mapped with that
-  // access or the file behind it has become too short.
+  // Copies between guest memory and a buffer. False, with nothing written, when any byte is not mapped with
+  // that access or the file behind it has become too short.
   bool read(uint64_t iova, void* out, size_t count) { return access(iova, out, nullptr, count); }
   bool write(uint64_t iova, const void* in, size_t count) { return access(iova, nullptr, in, count); }
 

@@ -13,8 +13,8 @@ class Interrupts {
  public:
   static constexpr unsigned kVectors = 4;
 
-  // Takes the eventfd; an empty Fd takes the vector out of use. Returns 0 or an errno value: a descriptor that is
-  // no eventfd is refused, because writing to it could block the whole simulation.
+  // Takes the eventfd; an empty Fd takes the vector out of use. Returns 0 or an errno value: a descriptor
+  // that is no eventfd is refused, because writing to it could block the whole simulation.
   static int check(int fd);
   void assign(unsigned vector, Fd fd) { events_[vector] = std::move(fd); }
   void set_mask(unsigned vector, bool masked) { masked_[vector] = masked; }

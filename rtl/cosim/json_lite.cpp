@@ -52,7 +52,8 @@ class Scanner {
     return true;
   }
   void space() {
-    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
   }
   bool word(std::string_view wanted) {
     if (text_.substr(at_, wanted.size()) != wanted) return false;

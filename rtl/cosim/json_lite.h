@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks the JSON text of a vfio-user VERSION message and looks one member up; nothing else of JSON is needed here.
+// Checks the JSON text of a vfio-user VERSION message and looks one member up; nothing else of JSON is needed
+// here.
 #pragma once
 
 #include <optional>

@@ -47,7 +47,8 @@ void RateLimit::line(const char* format, ...) {
     ++suppressed_;
     return;
   }
-  if (suppressed_ > 0) log().line("(%llu similar lines left out)", static_cast<unsigned long long>(suppressed_));
+  if (suppressed_ > 0)
+    log().line("(%llu similar lines left out)", static_cast<unsigned long long>(suppressed_));
   suppressed_ = 0;
   next_s_ = now + 1.0;
   va_list arguments;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Log lines of vkcosim: one line each on stderr or in a file, with the simulation cycle, rate-limited per place.
+// Log lines of vkcosim: one line each on stderr or in a file, with the simulation cycle, rate-limited per
+// place.
 #pragma once
 
 #include <cstdarg>
@@ -25,8 +26,8 @@ class Log {
 
 Log& log();
 
-// Lets through the first `burst` lines, then one per second that says how many were left out. A guest that makes
-// the card misbehave a million times a second must not fill the disk.
+// Lets through the first `burst` lines, then one per second that says how many were left out. A guest that
+// makes the card misbehave a million times a second must not fill the disk.
 class RateLimit {
  public:
   explicit RateLimit(unsigned burst = 20) : burst_(burst) {}

@@ -41,10 +41,13 @@ Machine::Machine(const Options& options)
 }
 
 bool Machine::listen(std::string* error) {
-  if (!options_.vfio_socket.empty() && !vfio_.listener().listen_unix(options_.vfio_socket, error)) return false;
+  if (!options_.vfio_socket.empty() && !vfio_.listener().listen_unix(options_.vfio_socket, error))
+    return false;
   if (!options_.console_socket.empty() &&
-      !console_.server_listener().listen_unix(options_.console_socket, error)) return false;
-  if (options_.has_console_port && !console_.host_listener().listen_tcp(options_.console_port, error)) return false;
+      !console_.server_listener().listen_unix(options_.console_socket, error))
+    return false;
+  if (options_.has_console_port && !console_.host_listener().listen_tcp(options_.console_port, error))
+    return false;
   return !options_.has_scpi_port || scpi_.listener().listen_tcp(options_.scpi_port, error);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole co-simulation: the card's model, what stands in for the server's wires, and the loop that paces them.
+// The whole co-simulation: the card's model, what stands in for the server's wires, and the loop that paces
+// them.
 #pragma once
 
 #include <poll.h>

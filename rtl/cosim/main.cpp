@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// vkcosim: the card of the virtual bench. Exit status: 0 stopped by a signal or done, 3 wrong options, 4 cannot start.
+// vkcosim: the card of the virtual bench. Exit status: 0 stopped by a signal or done, 3 wrong options, 4
+// cannot start.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ int main(int argc, char** argv) {
             firmware.c_str());
     return kCannotStart;
   }
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_stop;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);

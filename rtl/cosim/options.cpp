@@ -21,7 +21,8 @@ const char kUsage[] =
     "  --build-id HEX             up to 32 hex digits, shown by *IDN?\n"
     "  --log FILE                 append log lines to FILE instead of stderr\n"
     "  --read-latency N           cycles from a DMA read to its first completion (default 250)\n"
-    "  --read-boundary N          read completions end at multiples of N bytes: 64, 128, ... 4096 (default 64)\n"
+    "  --read-boundary N          read completions end at multiples of N bytes: 64, 128, ... 4096 (default "
+    "64)\n"
     "  --completion-timeout N     cycles that a host access waits for the card (default 25000)\n"
     "  --free-run                 do not pace the clock (benchmark)\n"
     "  --cycles N                 stop after N cycles and print the speed as JSON\n";
@@ -42,12 +43,27 @@ bool hex128(const std::string& text, uint32_t (&out)[4]) {
   if (text.empty() || text.size() > 32) return false;
   if (text.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) return false;
   const std::string full = std::string(32 - text.size(), '0') + text;
-  for (unsigned i = 0; i < 4; ++i) out[3 - i] = static_cast<uint32_t>(std::stoul(full.substr(8 * i, 8), nullptr, 16));
+  for (unsigned i = 0; i < 4; ++i)
+    out[3 - i] = static_cast<uint32_t>(std::stoul(full.substr(8 * i, 8), nullptr, 16));
   return true;
 }
 
-enum Key { kVfio = 1, kConsole, kConsolePort, kScpiPort, kClock, kStatus, kBuild, kLog, kLatency, kBoundary, kTimeout,
-           kFree, kCycles, kHelp };
+enum Key {
+  kVfio = 1,
+  kConsole,
+  kConsolePort,
+  kScpiPort,
+  kClock,
+  kStatus,
+  kBuild,
+  kLog,
+  kLatency,
+  kBoundary,
+  kTimeout,
+  kFree,
+  kCycles,
+  kHelp
+};
 
 const option kLong[] = {{"vfio-socket", required_argument, nullptr, kVfio},
                         {"console-socket", required_argument, nullptr, kConsole},
@@ -100,17 +116,20 @@ Parsed parse_options(int argc, char** argv, Options* options, std::string* error
         if (!number(optarg, 0, 1000000, &options->root.read_latency)) return wrong("0 to 1000000 cycles");
         break;
       case kBoundary:
-        if (!number(optarg, 64, 4096, &value) || (value & (value - 1)) != 0) return wrong("a power of two, 64 to 4096");
+        if (!number(optarg, 64, 4096, &value) || (value & (value - 1)) != 0)
+          return wrong("a power of two, 64 to 4096");
         options->root.read_boundary = static_cast<unsigned>(value);
         break;
       case kTimeout:
-        if (!number(optarg, 100, 100000000, &options->root.completion_timeout)) return wrong("100 to 100000000 cycles");
+        if (!number(optarg, 100, 100000000, &options->root.completion_timeout))
+          return wrong("100 to 100000000 cycles");
         break;
       case kCycles:
         if (!number(optarg, 1, UINT64_MAX, &options->cycles)) return wrong("a positive number");
         break;
       default:
-        *error = std::string(optind > 0 ? argv[optind - 1] : "") + ": unknown option, or its value is missing";
+        *error =
+            std::string(optind > 0 ? argv[optind - 1] : "") + ": unknown option, or its value is missing";
         return Parsed::kWrong;
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paces simulated cycles to wall time. The simulation may fall behind (the backlog above max_lag is dropped and
-// counted as slipped), so intervals in simulated time are lower bounds of those in wall time.
+// Paces simulated cycles to wall time. The simulation may fall behind (the backlog above max_lag is dropped
+// and counted as slipped), so intervals in simulated time are lower bounds of those in wall time.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,9 @@ class Pacer {
     return ahead > 0 ? static_cast<uint64_t>(ahead) : 0;
   }
   // Seconds from `now_s` until `cycle` is due; negative when it is overdue.
-  double until(double now_s, uint64_t cycle) const { return epoch_s_ + static_cast<double>(cycle) / hz_ - now_s; }
+  double until(double now_s, uint64_t cycle) const {
+    return epoch_s_ + static_cast<double>(cycle) / hz_ - now_s;
+  }
 
   uint64_t slipped() const { return slipped_; }
   double max_lag_s() const { return max_lag_s_; }

@@ -7,15 +7,21 @@
 namespace vkcosim {
 namespace {
 
-constexpr unsigned kHostRequestBytes = 32;  // the widest load or store of a CPU; the card answers no longer read
-constexpr size_t kMaxPendingReads = 256;    // an 8-bit tag allows no more
+constexpr unsigned kHostRequestBytes =
+    32;  // the widest load or store of a CPU; the card answers no longer read
+constexpr size_t kMaxPendingReads = 256;  // an 8-bit tag allows no more
 
 }  // namespace
 
 RootComplex::RootComplex(const RootComplexSettings& settings, CoreModel& core, const ConfigSpace& config,
                          GuestMemory& memory, Interrupts& interrupts, Counters& counters)
-    : settings_(settings), core_(core), pins_(core.pins()), config_(config), memory_(memory),
-      interrupts_(interrupts), counters_(counters) {}
+    : settings_(settings),
+      core_(core),
+      pins_(core.pins()),
+      config_(config),
+      memory_(memory),
+      interrupts_(interrupts),
+      counters_(counters) {}
 
 void RootComplex::set_link(bool up) {
   link_up_ = up;
@@ -169,8 +175,8 @@ void RootComplex::take_completion(const Tlp& tlp) {
   const auto tag = static_cast<uint8_t>(tlp.hdr[2] >> 8);
   if (!tlp.is_completion() || !waiting_ || answered_ || tag != cq_tag_) {
     ++counters_.unexpected_cpl;
-    malformed_log_.line("unexpected completion from the card: DW0 %08x DW1 %08x DW2 %08x", tlp.hdr[0], tlp.hdr[1],
-                        tlp.hdr[2]);
+    malformed_log_.line("unexpected completion from the card: DW0 %08x DW1 %08x DW2 %08x", tlp.hdr[0],
+                        tlp.hdr[1], tlp.hdr[2]);
     return;
   }
   const unsigned status = (tlp.hdr[1] >> 13) & 7;

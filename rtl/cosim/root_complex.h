@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The root complex: host accesses become request TLPs to the card, the card's requests become accesses to guest
-// memory. It refuses what a root complex refuses (Bus Master Enable clear, unmapped address) and counts it.
+// The root complex: host accesses become request TLPs to the card, the card's requests become accesses to
+// guest memory. It refuses what a root complex refuses (Bus Master Enable clear, unmapped address) and counts
+// it.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@
 namespace vkcosim {
 
 struct RootComplexSettings {
-  uint64_t read_latency = 250;        // cycles from a memory read to its first completion
-  unsigned read_boundary = 64;        // read completions are split at multiples of this (RCB), bytes
+  uint64_t read_latency = 250;          // cycles from a memory read to its first completion
+  unsigned read_boundary = 64;          // read completions are split at multiples of this (RCB), bytes
   uint64_t completion_timeout = 25000;  // cycles until a host access gives up
 };
 
@@ -27,8 +28,8 @@ class RootComplex {
  public:
   enum class Status { kOk, kUnsupported, kTimeout };
 
-  RootComplex(const RootComplexSettings& settings, CoreModel& core, const ConfigSpace& config, GuestMemory& memory,
-              Interrupts& interrupts, Counters& counters);
+  RootComplex(const RootComplexSettings& settings, CoreModel& core, const ConfigSpace& config,
+              GuestMemory& memory, Interrupts& interrupts, Counters& counters);
 
   // `step` runs one cycle of the whole machine; host accesses use it while they wait.
   void set_step(std::function<void()> step) { step_ = std::move(step); }
@@ -81,13 +82,13 @@ class RootComplex {
   bool link_up_ = false;
   bool function_busy_ = false;
 
-  Tlp cq_;                 // the host request being sent
+  Tlp cq_;  // the host request being sent
   bool cq_active_ = false;
   unsigned cq_beat_ = 0;
   bool cq_taken_ = false;  // the beat on the pins was accepted in this cycle
   uint8_t next_tag_ = 0;
 
-  bool waiting_ = false;   // for the completion of the read with tag cq_tag_
+  bool waiting_ = false;  // for the completion of the read with tag cq_tag_
   uint8_t cq_tag_ = 0;
   unsigned wanted_bytes_ = 0, got_bytes_ = 0;
   uint8_t answer_[kMaxTlpBytes];
@@ -97,7 +98,7 @@ class RootComplex {
   TlpAssembler cc_in_, rq_in_;
 
   std::deque<PendingRead> reads_;
-  Tlp rc_;                 // the completion being sent
+  Tlp rc_;  // the completion being sent
   bool rc_active_ = false;
   unsigned rc_beat_ = 0;
   bool rc_taken_ = false;

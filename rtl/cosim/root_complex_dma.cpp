@@ -10,7 +10,9 @@ namespace {
 // Bits of DW0 that a completion takes over from its request: T9, TC, T8, Attr (PCIe 2.2.9).
 constexpr uint32_t kCompletionKeeps = 0x00fc3000;
 
-unsigned lowest_bit(unsigned four_bits) { return four_bits == 0 ? 0 : static_cast<unsigned>(__builtin_ctz(four_bits)); }
+unsigned lowest_bit(unsigned four_bits) {
+  return four_bits == 0 ? 0 : static_cast<unsigned>(__builtin_ctz(four_bits));
+}
 unsigned leading_gap(unsigned four_bits) {
   return four_bits == 0 ? 3 : 3 - (31 - static_cast<unsigned>(__builtin_clz(four_bits)));
 }
@@ -24,7 +26,8 @@ void RootComplex::refuse(const Tlp& tlp, const char* why, uint64_t& counter) {
                     tlp.length_dw() * 4, static_cast<unsigned long long>(tlp.address()), why);
 }
 
-// The rules that make a request malformed (PCIe 2.2.3, 2.2.5, 2.2.7): such a packet is dropped without an answer.
+// The rules that make a request malformed (PCIe 2.2.3, 2.2.5, 2.2.7): such a packet is dropped without an
+// answer.
 bool RootComplex::check_request(const Tlp& tlp, unsigned limit) {
   const unsigned length = tlp.length_dw() * 4;
   const char* wrong = nullptr;
@@ -103,12 +106,13 @@ void RootComplex::take_read(const Tlp& tlp) {
   reads_.push_back(read);
 }
 
-// Puts the next completion on the pins when it is due. Memory is read now, not at the request: a page that was
-// unmapped in between is answered with Unsupported Request.
+// Puts the next completion on the pins when it is due. Memory is read now, not at the request: a page that
+// was unmapped in between is answered with Unsupported Request.
 void RootComplex::next_completion() {
   PendingRead& read = reads_.front();
   if (core_.cycle() < read.due) return;
-  const unsigned to_boundary = settings_.read_boundary - static_cast<unsigned>(read.address % settings_.read_boundary);
+  const unsigned to_boundary =
+      settings_.read_boundary - static_cast<unsigned>(read.address % settings_.read_boundary);
   const unsigned part = std::min(read.remaining, to_boundary);
   const unsigned lead = read.address & 3;
   rc_.bytes = (lead + part + 3) / 4 * 4;

@@ -8,7 +8,9 @@
 namespace vkcosim {
 
 ScpiPort::ScpiPort(uint32_t clock_hz, Vvkbench_top& pins, const uint64_t& cycle, Counters& counters)
-    : pins_(pins), cycle_(cycle), counters_(counters),
+    : pins_(pins),
+      cycle_(cycle),
+      counters_(counters),
       quiet_cycles_(static_cast<uint64_t>(clock_hz * kQuiet) + 1) {}
 
 void ScpiPort::add_poll(std::vector<pollfd>* set) const {
@@ -44,8 +46,10 @@ void ScpiPort::service() {
 }
 
 void ScpiPort::flush() {
-  if (clearing_ && in_.empty() && !pins_.scpi_rx_valid_i && cycle_ - last_output_ > quiet_cycles_) clearing_ = false;
-  if (client_ && !out_.empty() && send_some(client_.get(), &out_) == IoResult::kClosed) drop_client("disconnected");
+  if (clearing_ && in_.empty() && !pins_.scpi_rx_valid_i && cycle_ - last_output_ > quiet_cycles_)
+    clearing_ = false;
+  if (client_ && !out_.empty() && send_some(client_.get(), &out_) == IoResult::kClosed)
+    drop_client("disconnected");
 }
 
 void ScpiPort::sample() {

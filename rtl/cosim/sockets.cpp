@@ -36,7 +36,7 @@ bool Listener::listen_unix(const std::string& path, std::string* error) {
   memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  struct stat info {};
+  struct stat info{};
   if (lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
     Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (connect(probe.get(), generic, sizeof address) == 0 || errno == EAGAIN) {

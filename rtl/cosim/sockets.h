@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets: an owned file descriptor, listeners on a UNIX path or a loopback TCP port, non-blocking byte streams.
+// Sockets: an owned file descriptor, listeners on a UNIX path or a loopback TCP port, non-blocking byte
+// streams.
 #pragma once
 
 #include <sys/types.h>
@@ -42,7 +43,8 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   ~Listener();
-  // Both say in `error` what is wrong. A socket file left behind by a dead process is replaced, a live one is not.
+  // Both say in `error` what is wrong. A socket file left behind by a dead process is replaced, a live one is
+  // not.
   bool listen_unix(const std::string& path, std::string* error);
   bool listen_tcp(uint16_t port, std::string* error);
   // The next waiting client, non-blocking and close-on-exec, or an empty Fd.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A transaction layer packet as the four TLP streams carry it: header dwords numbered as in the PCI Express Base
-// Specification (DW0[31:29] = Fmt) and payload bytes in memory order.
+// A transaction layer packet as the four TLP streams carry it: header dwords numbered as in the PCI Express
+// Base Specification (DW0[31:29] = Fmt) and payload bytes in memory order.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 
 namespace vkcosim {
 
-constexpr unsigned kMaxTlpBytes = 4096;   // Length field: at most 1024 dwords
-constexpr unsigned kBeatBytes = 32;       // one stream beat
-constexpr unsigned kPageBytes = 4096;     // no request may cross this boundary (PCIe 2.2.7)
-constexpr uint32_t kCplSuccess = 0;       // completion status, PCIe table 2-34
+constexpr unsigned kMaxTlpBytes = 4096;  // Length field: at most 1024 dwords
+constexpr unsigned kBeatBytes = 32;      // one stream beat
+constexpr unsigned kPageBytes = 4096;    // no request may cross this boundary (PCIe 2.2.7)
+constexpr uint32_t kCplSuccess = 0;      // completion status, PCIe table 2-34
 constexpr uint32_t kCplUnsupported = 1;
 
 struct Tlp {
@@ -37,7 +37,8 @@ struct Tlp {
 
 // A memory request for the bytes [address, address+length): length 1 or more, within one 4 KiB page.
 // `data` is null for a read.
-inline void make_memory_request(Tlp& tlp, uint64_t address, unsigned length, const uint8_t* data, uint8_t tag) {
+inline void make_memory_request(Tlp& tlp, uint64_t address, unsigned length, const uint8_t* data,
+                                uint8_t tag) {
   const unsigned lead = address & 3;
   const unsigned dwords = (lead + length + 3) / 4;
   const unsigned tail = (lead + length) & 3;

@@ -148,7 +148,8 @@ int VfioDevice::dma_unmap(const VfioCommand& command, Reply* reply) {
 
 int VfioDevice::device_info(const VfioCommand& command, Reply* reply) {
   DeviceInfo info{};
-  if (command.payload.size() != sizeof info || !head(command, &info) || info.argsz < sizeof info) return EINVAL;
+  if (command.payload.size() != sizeof info || !head(command, &info) || info.argsz < sizeof info)
+    return EINVAL;
   put(reply, DeviceInfo{sizeof info, kDeviceReset | kDevicePci, kRegions, kIrqs});
   return 0;
 }
@@ -158,7 +159,8 @@ int VfioDevice::region_info(const VfioCommand& command, Reply* reply) {
   if (command.payload.size() != sizeof info || !head(command, &info)) return EINVAL;
   if (info.argsz < sizeof info || info.index >= kRegions) return EINVAL;
   const uint64_t size = region_bytes(info.index);
-  put(reply, RegionInfo{sizeof info, size == 0 ? 0 : kRegionReadable | kRegionWritable, info.index, 0, size, 0});
+  put(reply,
+      RegionInfo{sizeof info, size == 0 ? 0 : kRegionReadable | kRegionWritable, info.index, 0, size, 0});
   return 0;
 }
 
@@ -175,7 +177,8 @@ int VfioDevice::set_irqs(VfioCommand& command) {
   IrqSet set{};
   if (!head(command, &set) || set.argsz != command.payload.size() || set.index >= kIrqs) return EINVAL;
   const uint32_t data = set.flags & 7, action = set.flags & 0x38;
-  if ((set.flags & ~0x3fu) != 0 || __builtin_popcount(data) != 1 || __builtin_popcount(action) != 1) return EINVAL;
+  if ((set.flags & ~0x3fu) != 0 || __builtin_popcount(data) != 1 || __builtin_popcount(action) != 1)
+    return EINVAL;
   const uint32_t available = irq_count(set.index);
   if (set.start > available || set.count > available - set.start) return EINVAL;
   const size_t extra = command.payload.size() - sizeof set;

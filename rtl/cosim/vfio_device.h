@@ -26,14 +26,19 @@ struct VfioCommand {
 
 class VfioDevice {
  public:
-  VfioDevice(CardSlot& slot, ConfigSpace& config, GuestMemory& memory, Interrupts& interrupts, RootComplex& root,
-             Counters& counters)
-      : slot_(slot), config_(config), memory_(memory), interrupts_(interrupts), root_(root), counters_(counters) {}
+  VfioDevice(CardSlot& slot, ConfigSpace& config, GuestMemory& memory, Interrupts& interrupts,
+             RootComplex& root, Counters& counters)
+      : slot_(slot),
+        config_(config),
+        memory_(memory),
+        interrupts_(interrupts),
+        root_(root),
+        counters_(counters) {}
   // Called before an access of the guest takes effect: whatever else the server has sent must go first.
   void set_before_access(std::function<void()> call) { before_access_ = std::move(call); }
 
-  // Executes a command; fills `reply` with the reply's payload. Returns 0 or an errno value (the reply is then
-  // a bare header).
+  // Executes a command; fills `reply` with the reply's payload. Returns 0 or an errno value (the reply is
+  // then a bare header).
   int execute(VfioCommand& command, std::vector<uint8_t>* reply);
   // The client is gone: nothing of it may stay.
   void disconnect();

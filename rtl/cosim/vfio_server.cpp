@@ -40,7 +40,8 @@ void VfioServer::service() {
   }
 }
 
-// Reads the header, then exactly the rest of the message, so that descriptors belong to the message they came with.
+// Reads the header, then exactly the rest of the message, so that descriptors belong to the message they came
+// with.
 VfioServer::Progress VfioServer::receive() {
   while (true) {
     const bool in_header = got_ < sizeof header_;
@@ -110,7 +111,8 @@ void VfioServer::dispatch() {
   if (error != 0) {
     ++counters_.vfio_errors;
     static RateLimit limit;
-    limit.line("vfio-user: command %u (%u bytes) refused: %s", header_.command, header_.size, strerror(error));
+    limit.line("vfio-user: command %u (%u bytes) refused: %s", header_.command, header_.size,
+               strerror(error));
   }
   if ((header_.flags & vfio::kNoReply) == 0) reply(error, payload);
   if (first && !device_.negotiated()) close_client("no version was agreed on");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vfio-user socket: one client at a time (others wait in the backlog), message framing, descriptor passing.
-// A message that cannot be framed closes the connection; everything else that is wrong gets an error reply.
+// The vfio-user socket: one client at a time (others wait in the backlog), message framing, descriptor
+// passing. A message that cannot be framed closes the connection; everything else that is wrong gets an error
+// reply.
 #pragma once
 
 #include <poll.h>

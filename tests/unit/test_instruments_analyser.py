@@ -189,17 +189,17 @@ def test_a_capture_is_read_with_newlines_in_its_bytes():
     assert capture.statistics["RQ_WR"].last == 200
 
 
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
-        (b"#264" + bytes(40), errors.AnalyserSilent),  # dies in mid-block
-        (b"#264" + bytes(64) + b"x\n", errors.AnalyserGarbled),  # no end of line where it should be
-        (b"#232" + bytes(32) + b"\n", errors.AnalyserGarbled),  # fewer records than asked for
-        (b"#0" + bytes(64) + b"\n", errors.AnalyserGarbled),  # an indefinite block
-        (b"hello, no block\n", errors.AnalyserGarbled),
-        (b"#2x4" + bytes(64) + b"\n", errors.AnalyserGarbled),
-    ],
-)
+DAMAGED_BLOCKS = {
+    "dies in mid-block": (b"#264" + bytes(40), errors.AnalyserSilent),
+    "no end of line": (b"#264" + bytes(64) + b"x\n", errors.AnalyserGarbled),
+    "fewer records than asked for": (b"#232" + bytes(32) + b"\n", errors.AnalyserGarbled),
+    "indefinite": (b"#0" + bytes(64) + b"\n", errors.AnalyserGarbled),
+    "no block": (b"hello, no block\n", errors.AnalyserGarbled),
+    "length is no number": (b"#2x4" + bytes(64) + b"\n", errors.AnalyserGarbled),
+}
+
+
+@pytest.mark.parametrize(("data", "error"), DAMAGED_BLOCKS.values(), ids=DAMAGED_BLOCKS)
 def test_a_damaged_block_is_named(data, error):
     with pytest.raises(error, match="CAPT:DATA"):
         driven(capture_peer(data), lambda analyser: analyser.read_capture())

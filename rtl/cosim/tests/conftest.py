@@ -72,8 +72,11 @@ class Cosim:
     def status(self) -> dict:
         """A status that was written after this call: the counters cover everything that happened before it."""
         cycles = json.loads(self.status_file.read_text())["cycles"]
-        fresh = self.wait(lambda: (s := json.loads(self.status_file.read_text()))["cycles"] > cycles and s)
-        return fresh
+        return self.wait(lambda: (s := json.loads(self.status_file.read_text()))["cycles"] > cycles and s)
+
+    def descriptors(self) -> int:
+        """How many files the process has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     @staticmethod
     def wait(condition, timeout_s: float = 20.0):

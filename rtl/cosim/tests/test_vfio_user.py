@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vfio-user server as a client sees it: negotiation, information, configuration space, BARs, resets, garbage."""
+"""The vfio-user server as a client sees it: negotiation, configuration space, BARs, resets, garbage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import struct
+from pathlib import Path
 
 import pytest
 from conftest import BAR_ADDRESS, Cosim, enable
@@ -17,10 +18,10 @@ from vfio_client import (
     DATA_EVENTFD,
     DATA_NONE,
     DEVICE_RESET,
+    DIRTY_PAGES,
     DMA_MAP,
     DMA_READ,
     DMA_UNMAP,
-    DIRTY_PAGES,
     ERROR,
     GET_INFO,
     GET_IRQ_INFO,
@@ -235,7 +236,7 @@ def test_reconnect_finds_a_reset_card_and_the_old_mappings_gone(cosim: Cosim) ->
             client.write32(2, SCRATCH, turn + 1)
         status = cosim.wait(lambda: not (s := cosim.status())["vfio_connected"] and s)
         assert (status["powered"], status["dma_mappings"]) == (0, 0)
-    assert len(os.listdir(f"/proc/{cosim.process.pid}/fd")) < 20
+    assert cosim.descriptors() < 20
 
 
 def test_a_second_client_waits_until_the_first_is_gone(cosim: Cosim) -> None:
@@ -269,7 +270,7 @@ def test_dma_map_checks_its_arguments(cosim: Cosim) -> None:
         pipe_read, pipe_write = os.pipe()
         with refused(errno.EINVAL):
             client.dma_map(0x30000, 0x1000, pipe_read)
-        with open("/proc/self/exe", "rb") as program, refused(errno.EACCES):
+        with Path("/proc/self/exe").open("rb") as program, refused(errno.EACCES):
             client.dma_map(0x30000, 0x1000, program.fileno())
         with refused(errno.EINVAL):  # two descriptors
             client.call(DMA_MAP, struct.pack("<IIQQQ", 32, 3, 0, 0x40000, 0x1000), (fd, fd))
@@ -436,13 +437,13 @@ def test_a_truncated_message_stops_nobody_else(cosim: Cosim, length: int) -> Non
 
 
 def test_too_many_descriptors_close_the_connection_and_none_leaks(cosim: Cosim) -> None:
-    before = len(os.listdir(f"/proc/{cosim.process.pid}/fd"))
+    before = cosim.descriptors()
     for _ in range(20):
         with cosim.client() as client:
             client.send(GET_INFO, bytes(16), fds=(0,) * 12)
             assert client.closed_by_server()
     cosim.wait(lambda: not cosim.status()["vfio_connected"])
-    assert len(os.listdir(f"/proc/{cosim.process.pid}/fd")) <= before
+    assert cosim.descriptors() <= before
 
 
 def random_message(rng: random.Random) -> tuple[bytes, int]:

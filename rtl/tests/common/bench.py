@@ -169,6 +169,10 @@ class VkBench:
                 self.on_request(packet)
         if o & 32 and self.msix_ready:
             self.interrupts.append((now, o >> 6 & 7))
+        if o >> 16 & 1:
+            assert not (o & 4 or self.rq.beats), (
+                f"FLR may end, says the card, with a request going out in {now}"
+            )
         for bit, name in ((9, "closed"), (14, "reset"), (15, "ready")):
             if changed >> bit & 1:
                 self.levels[name].append((now, o >> bit & 1))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unit tests of the parts of vkcosim that need no RTL: configuration space, guest memory, request TLPs, JSON, pacing.
-// Built and run by test_unit.py; a failed CHECK prints its line and ends with status 1.
+// Unit tests of the parts of vkcosim that need no RTL: configuration space, guest memory, request TLPs, JSON,
+// pacing. Built and run by test_unit.py; a failed CHECK prints its line and ends with status 1.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,12 +18,12 @@
 
 using namespace vkcosim;
 
-#define CHECK(condition)                                                    \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
-      fprintf(stderr, "unit.cpp:%d: %s is false\n", __LINE__, #condition);  \
-      exit(1);                                                              \
-    }                                                                       \
+#define CHECK(condition)                                                   \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
+      fprintf(stderr, "unit.cpp:%d: %s is false\n", __LINE__, #condition); \
+      exit(1);                                                             \
+    }                                                                      \
   } while (false)
 
 static void configuration_space() {
@@ -89,7 +89,8 @@ static void guest_memory() {
   close(fd);
 }
 
-// Every offset and length inside a page's first bytes: byte enables and payload must describe exactly those bytes.
+// Every offset and length inside a page's first bytes: byte enables and payload must describe exactly those
+// bytes.
 static void request_tlps() {
   uint8_t data[64];
   for (unsigned i = 0; i < sizeof data; ++i) data[i] = static_cast<uint8_t>(i + 1);
@@ -117,9 +118,11 @@ static void request_tlps() {
 }
 
 static void json() {
-  for (const char* good : {"{}", " {\"a\":[1,-2.5e+3,true,null,{}]} ", "{\"a\":\"\\u00e9\\n\"}"}) CHECK(json_is_object(good));
-  for (const char* bad : {"", "[]", "{", "{}x", "{\"a\"}", "{\"a\":}", "{\"a\":01}", "{\"a\":1,}", "{\"a\":\"\\x\"}", "{\"a\":\"",
-                          "{\"a\":\"\\u12", "{\"a\":\"\\", "{\"a\":tru", "{\"a\":-}"})
+  for (const char* good : {"{}", " {\"a\":[1,-2.5e+3,true,null,{}]} ", "{\"a\":\"\\u00e9\\n\"}"})
+    CHECK(json_is_object(good));
+  for (const char* bad :
+       {"", "[]", "{", "{}x", "{\"a\"}", "{\"a\":}", "{\"a\":01}", "{\"a\":1,}", "{\"a\":\"\\x\"}",
+        "{\"a\":\"", "{\"a\":\"\\u12", "{\"a\":\"\\", "{\"a\":tru", "{\"a\":-}"})
     CHECK(!json_is_object(bad));
   CHECK(!json_is_object("{\"a\":" + std::string(100000, '[')));
   const char* text = "{\"x\":{\"b\":1},\"capabilities\":{\"a\":[{}],\"b\":12}}";
@@ -145,7 +148,8 @@ static void byte_queue() {
   for (int turn = 0; turn < 20000; ++turn) {
     state = state * 1664525 + 1013904223;
     if ((state >> 16 & 1) != 0) {
-      for (unsigned i = 0; i < (state >> 20 & 63); ++i) queue.push(static_cast<uint8_t>(next++)), expected.push_back(static_cast<char>(next - 1));
+      for (unsigned i = 0; i < (state >> 20 & 63); ++i)
+        queue.push(static_cast<uint8_t>(next++)), expected.push_back(static_cast<char>(next - 1));
     } else if (!queue.empty()) {
       CHECK(queue.front() == static_cast<uint8_t>(expected[0]));
       const size_t count = std::min<size_t>(queue.size(), state >> 20 & 63);
