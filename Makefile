@@ -26,7 +26,7 @@ lint:
 
 unit:
 	@echo "== unit tests"
-	$(PYTEST) tests firmware/tests
+	$(PYTEST) bench/tests firmware/tests
 
 rtl:
 	@echo "== RTL tests (cocotb on Verilator)"

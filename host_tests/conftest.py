@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host tests: they know a bench file and the `vkbench` command, and not whether the bench is virtual.
 
-    pytest host_tests --bench fixtures/benches/virtual.toml
+pytest host_tests --bench fixtures/benches/virtual.toml
 """
 
 from __future__ import annotations

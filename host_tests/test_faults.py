@@ -37,7 +37,9 @@ def console_port(bench_table) -> int:
     return urlsplit(bench_table["console"]["url"]).port
 
 
-def test_a_silent_analyser_is_named_and_the_run_is_sealed(vkbench, altered_bench, bench_table, silent_port, tmp_path):
+def test_a_silent_analyser_is_named_and_the_run_is_sealed(
+    vkbench, altered_bench, bench_table, silent_port, tmp_path
+):
     resource = bench_table["analyser"]["resource"]
     bench = altered_bench({resource: f"TCPIP::127.0.0.1::{silent_port}::SOCKET"})
     result = run(vkbench, bench, tmp_path / "run")
@@ -73,7 +75,9 @@ def test_a_server_that_never_boots_ends_the_run_in_time(vkbench, altered_bench, 
     prompt = bench_table["server"]["prompt"]
     bench = altered_bench({prompt: "no such prompt "})
     text = bench.read_text()
-    bench.write_text("\n".join("boot_timeout_s = 10" if "boot_timeout_s" in line else line for line in text.splitlines()))
+    bench.write_text(
+        "\n".join("boot_timeout_s = 10" if "boot_timeout_s" in line else line for line in text.splitlines())
+    )
     result = run(vkbench, bench, tmp_path / "run")
     assert result.code == 4, result.stderr
     assert aborted(tmp_path / "run")

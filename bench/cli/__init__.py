@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vkbench import __version__, errors
-from vkbench.cli import doctor, files, lab, runs
+from vkbench.cli import benchmark, doctor, files, lab, runs
 
 app = typer.Typer(
     help="Measures whether a PCIe card stops its DMA before a panicking server jumps into its crash kernel.",
@@ -23,6 +23,7 @@ app.command()(files.verify)
 app.command()(files.report)
 app.add_typer(files.capture, name="capture")
 app.command()(runs.demo)
+app.command()(benchmark.benchmark)
 
 
 def _version(wanted: bool) -> None:

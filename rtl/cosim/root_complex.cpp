@@ -7,8 +7,8 @@
 namespace vkcosim {
 namespace {
 
-constexpr unsigned kHostRequestBytes =
-    32;  // the widest load or store of a CPU; the card answers no longer read
+// The widest load or store of a CPU; the card answers no longer read.
+constexpr unsigned kHostRequestBytes = 32;
 constexpr size_t kMaxPendingReads = 256;  // an 8-bit tag allows no more
 
 }  // namespace

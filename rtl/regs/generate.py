@@ -106,11 +106,11 @@ def emit_constants(maps: list[AddrmapNode], out: Path) -> None:
     )
     write_if_changed(
         out / "c/vkbench_regs.h",
-        f"/* {SPDX} */\n/* {BANNER} */\n#ifndef VKBENCH_REGS_H\n#define VKBENCH_REGS_H\n" + "\n".join(c) + "\n#endif\n",
+        f"/* {SPDX} */\n/* {BANNER} */\n#ifndef VKBENCH_REGS_H\n#define VKBENCH_REGS_H\n"
+        + "\n".join(c)
+        + "\n#endif\n",
     )
-    write_if_changed(
-        out / "py/vkbench_regs.py", f"# {SPDX}\n# {BANNER}\n" + "\n".join(py) + "\n"
-    )
+    write_if_changed(out / "py/vkbench_regs.py", f"# {SPDX}\n# {BANNER}\n" + "\n".join(py) + "\n")
 
 
 def load_layout():
@@ -164,7 +164,9 @@ def emit_layout(out: Path) -> None:
     )
     write_if_changed(
         out / "c/capture_layout.h",
-        f"/* {SPDX} */\n/* {BANNER} */\n#ifndef CAPTURE_LAYOUT_H\n#define CAPTURE_LAYOUT_H\n" + "\n".join(c) + "\n#endif\n",
+        f"/* {SPDX} */\n/* {BANNER} */\n#ifndef CAPTURE_LAYOUT_H\n#define CAPTURE_LAYOUT_H\n"
+        + "\n".join(c)
+        + "\n#endif\n",
     )
 
 

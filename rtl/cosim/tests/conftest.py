@@ -70,7 +70,7 @@ class Cosim:
         return self.process.poll() is None
 
     def status(self) -> dict:
-        """A status that was written after this call: the counters cover everything that happened before it."""
+        """A status written after this call: its counters cover everything that happened before."""
         cycles = json.loads(self.status_file.read_text())["cycles"]
         return self.wait(lambda: (s := json.loads(self.status_file.read_text()))["cycles"] > cycles and s)
 
@@ -94,7 +94,7 @@ class Cosim:
         return client
 
     def ready_client(self) -> Client:
-        """A client whose BARs have addresses, with memory decode and bus mastering on and the card initialised."""
+        """A client with BAR addresses, memory decode and bus mastering, and the card initialised."""
         client = self.client()
         enable(client)
         # BOOT_STATUS: BOOT2_RUNNING, VK-CONTRACT section 4.

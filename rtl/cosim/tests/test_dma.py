@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The card's DMA and interrupts against guest memory: what is written, what is refused, and what is counted."""
+"""The card's DMA and interrupts against guest memory: what is written, refused, counted."""
 
 from __future__ import annotations
 

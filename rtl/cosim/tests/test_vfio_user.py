@@ -68,7 +68,8 @@ def test_version_offers_only_what_the_client_named(cosim: Cosim) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\0\0", struct.pack("<HH", 1, 0), struct.pack("<HH", 0, 0) + b"{}", struct.pack("<HH", 0, 0) + b"{\0",
+    [b"", b"\0\0", struct.pack("<HH", 1, 0), struct.pack("<HH", 0, 0) + b"{}",
+     struct.pack("<HH", 0, 0) + b"{\0",
      struct.pack("<HH", 0, 0) + b"[" * 5000 + b"\0", struct.pack("<HH", 0, 0) + b'{"a":"\\u12"}\0',
      struct.pack("<HH", 0, 0) + b"\xff\xfe\0"],
 )  # fmt: skip
@@ -315,7 +316,8 @@ def test_set_irqs_checks_its_arguments_and_client_triggers_fire(cosim: Cosim) ->
         assert [eventfd_count(fd, 1.0 if i in (1, 3) else 0.0) for i, fd in enumerate(events)] == [0, 1, 0, 1]
         for flags, start, count, fds, data, index in (
             (DATA_EVENTFD | TRIGGER, 4, 1, (), b"", MSIX), (DATA_EVENTFD | TRIGGER, 0, 5, (), b"", MSIX),
-            (DATA_EVENTFD | TRIGGER, 1, 0xFFFFFFFF, (), b"", MSIX), (DATA_EVENTFD | TRIGGER, 0, 2, events[:1], b"", MSIX),
+            (DATA_EVENTFD | TRIGGER, 1, 0xFFFFFFFF, (), b"", MSIX),
+            (DATA_EVENTFD | TRIGGER, 0, 2, events[:1], b"", MSIX),
             (DATA_NONE | DATA_BOOL | TRIGGER, 0, 1, (), b"", MSIX), (DATA_NONE, 0, 1, (), b"", MSIX),
             (DATA_BOOL | TRIGGER, 0, 4, (), b"\0", MSIX), (DATA_NONE | TRIGGER, 0, 1, (), b"", 0),
             (DATA_NONE | TRIGGER, 0, 1, (), b"", 5), (DATA_NONE | TRIGGER | 0x80, 0, 1, (), b"", MSIX),

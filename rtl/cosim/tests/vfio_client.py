@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An independent vfio-user client for tests: speaks the wire format of QEMU's docs/interop/vfio-user.rst by itself.
+"""An independent vfio-user client for tests, written from QEMU's docs/interop/vfio-user.rst.
 
 It shares no code and no constants with the server, so that a misunderstanding shows as a failing test.
 """
