@@ -204,9 +204,10 @@ async def reads_are_counted_by_their_completion(dut):
         want[0 if kind in (0, 5) else 1] += 1
         await tb.until(lambda: not tb.rc.queue, 500)
     await tb.lab(0, 0)
-    await tb.until(lambda: waiting, 50)
-    tb.complete(completion(waiting.pop()))
-    want[0] += 1
+    await tb.clocks(50)
+    if waiting:  # one more may have left before the engine was stopped
+        tb.complete(completion(waiting.pop()))
+        want[0] += 1
     await tb.clocks(20)
     assert await counters(tb) == tuple(want)
     assert await tb.lab(0x20) >> 10 & 1 == 0
