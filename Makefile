@@ -2,7 +2,7 @@
 # The two commands of the README (demo, test) and what stands behind them. Every target may be run again.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit rtl system bench clean
+.PHONY: help setup demo test lint unit rtl cosim system bench clean
 
 BENCH ?= fixtures/benches/virtual.toml
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
@@ -18,7 +18,7 @@ setup: ## install Debian packages and build/venv
 demo: setup ## two panics on the virtual bench, judged, with an HTML report
 	@vkbench demo --bench $(BENCH) --out $(OUT)
 
-test: setup lint unit rtl system ## everything that CI checks
+test: setup lint unit rtl cosim system ## everything that CI checks
 
 lint:
 	@echo "== lint"
@@ -32,9 +32,14 @@ rtl:
 	@echo "== RTL tests (cocotb on Verilator)"
 	$(PYTEST) rtl/tests
 
+cosim:
+	@echo "== co-simulation behind its sockets"
+	$(PYTEST) rtl/cosim/tests
+
 system:
-	@echo "== co-simulation and host tests on the virtual bench"
-	$(PYTEST) rtl/cosim/tests fixtures/server host_tests --bench $(BENCH)
+	@echo "== virtual server, and host tests on $(BENCH)"
+	$(PYTEST) fixtures/server
+	$(PYTEST) host_tests --bench $(BENCH)
 
 bench: setup ## measure speeds; prints a table, writes build/bench.json
 	@vkbench benchmark --bench $(BENCH) --out build/bench.json
