@@ -70,7 +70,7 @@ def sources(top: str, gen: Path) -> list[Path]:
     """Ordered source files of ``top``, one of TOPS; ``gen`` is the output folder of rtl/regs/generate.py."""
     if top not in TOPS:
         raise ValueError(f"unknown RTL top {top!r}; one of {', '.join(TOPS)}")
-    files = [gen / "rtl" / "capture_pkg.sv", gen / "rtl" / "vkbench_addr_pkg.sv"]
+    files = [gen / "rtl" / "capture_pkg.sv", gen / "rtl" / "vkbench_addr_pkg.sv", RTL / "clock_gate.sv"]
     if top != "analyser":
         files += vk_sources(gen)
     if top != "vk_core":

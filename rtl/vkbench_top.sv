@@ -69,8 +69,17 @@ module vkbench_top #(
   logic        gate_closed, card_reset, card_ready;
   logic  [3:0] gate_cause;
 
+  // Straps never change; registered, they keep the logic behind them off the pins (in simulation such logic is
+  // worked out again at every evaluation).
+  logic  [31:0] clk_hz_q;
+  logic [127:0] build_id_q;
+  always_ff @(posedge clk_i) begin
+    clk_hz_q   <= clk_hz_i;
+    build_id_q <= build_id_i;
+  end
+
   vk_core u_vk (
-    .clk_i, .rst_ni, .perst_ni, .clk_hz_i,
+    .clk_i, .rst_ni, .perst_ni, .clk_hz_i (clk_hz_q),
     .cq_valid_i, .cq_ready_o, .cq_sop_i, .cq_eop_i, .cq_hdr_i, .cq_bar_i, .cq_data_i,
     .cc_valid_o, .cc_ready_i, .cc_sop_o, .cc_eop_o, .cc_hdr_o, .cc_data_o,
     .rq_valid_o, .rq_ready_i, .rq_sop_o, .rq_eop_o, .rq_hdr_o, .rq_data_o,
@@ -93,7 +102,7 @@ module vkbench_top #(
     .RING_RECORDS (RING_RECORDS),
     .FIRMWARE_HEX (FIRMWARE_HEX)
   ) u_analyser (
-    .clk_i, .rst_ni, .clk_hz_i, .build_id_i,
+    .clk_i, .rst_ni, .clk_hz_i (clk_hz_q), .build_id_i (build_id_q),
     .cq_valid_i,                .cq_ready_i (cq_ready_o),   .cq_sop_i,
     .cq_hdr_i,                  .cq_bar_i,                  .cq_data_i (cq_data_i[31:0]),
     .cc_valid_i (cc_valid_o),   .cc_ready_i,                .cc_sop_i  (cc_sop_o),

@@ -82,7 +82,7 @@ module analyser
   end
 
   // ---- Soft core and its registers.
-  analyser_regs_pkg::analyser__in_t hwif_in;
+  analyser_regs_pkg::analyser__in_t hwif_next, hwif_in;
   analyser_regs_pkg::analyser__out_t hwif_out;
   logic core_clk, reg_req, reg_write, reg_wait, lab_timeout;
   logic [7:0] reg_addr;
@@ -162,6 +162,14 @@ module analyser
     .con_byte_o(con_byte)
   );
 
+  // The way of the records has a clock that stops while there are none: it runs while an event comes in, is
+  // held or goes out, while lost ones are reported, and when the FIFOs start to be held empty.
+  logic record_clk, record_wake, flush_q;
+  assign record_wake = !rst_ni || (|tap_valid) || !(&fifo_empty) || record_valid || lost_now != '0 ||
+                       (flush && !flush_q);
+  always_ff @(posedge clk_i) flush_q <= rst_ni && flush;
+  clock_gate u_record_clock (.clk_i, .enable_i(record_wake), .clk_o(record_clk));
+
   for (genvar tap = 0; tap < NumTaps; tap++) begin : gen_fifo
     logic [127:0] header_in, header_out;
     if (tap < NumTlpTaps) begin : gen_header
@@ -178,7 +186,7 @@ module analyser
       .Split(tap == TAP_RESET),
       .Header(tap < NumTlpTaps)
     ) u_fifo (
-      .clk_i, .rst_ni,
+      .clk_i(record_clk), .rst_ni,
       .flush_i(flush),
       .enable_i(recording),
       .push_i(tap_valid[tap]),
@@ -201,7 +209,7 @@ module analyser
   end
 
   analyser_merge u_merge (
-    .clk_i, .rst_ni,
+    .clk_i(record_clk), .rst_ni,
     .flush_i(flush),
     .now_i(now_q),
     .valid_i(head_valid),
@@ -278,6 +286,7 @@ module analyser
   logic [63:0] snap_now, snap_lost, stat_arm, stat_trigger, stat_first, stat_last;
   analyser_stats u_stats (
     .clk_i, .rst_ni,
+    .core_clk_i(core_clk),
     .clear_i(clear),
     .enable_i(counting),
     .triggered_i(state == StTriggered),
@@ -380,35 +389,40 @@ module analyser
     .hwif_out
   );
 
-  assign hwif_in.status.state.next         = state;
-  assign hwif_in.status.draining.next      = draining;
-  assign hwif_in.status.event_pending.next = event_pending;
-  assign hwif_in.status.mover_busy.next    = mover_busy | move_q;
-  assign hwif_in.status.tx_full.next       = ~out_ready;
-  assign hwif_in.status.lab_timeout.next   = lab_timeout;
-  assign hwif_in.scpi_rx.valid.next        = rx_valid;
-  assign hwif_in.scpi_rx.data.next         = rx_byte;
-  assign hwif_in.trig_time_lo.value.next   = fire_time[31:0];
-  assign hwif_in.trig_time_hi.value.next   = fire_time[63:32];
-  assign hwif_in.depth.value.next          = RING_RECORDS;
-  assign hwif_in.count.value.next          = 32'(held);
-  assign hwif_in.lost_lo.value.next        = snap_lost[31:0];
-  assign hwif_in.lost_hi.value.next        = snap_lost[63:32];
-  assign hwif_in.time_lo.value.next        = snap_now[31:0];
-  assign hwif_in.time_hi.value.next        = snap_now[63:32];
-  assign hwif_in.stat_arm_lo.value.next    = stat_arm[31:0];
-  assign hwif_in.stat_arm_hi.value.next    = stat_arm[63:32];
-  assign hwif_in.stat_count_lo.value.next  = stat_trigger[31:0];
-  assign hwif_in.stat_count_hi.value.next  = stat_trigger[63:32];
-  assign hwif_in.stat_first_lo.value.next  = stat_first[31:0];
-  assign hwif_in.stat_first_hi.value.next  = stat_first[63:32];
-  assign hwif_in.stat_last_lo.value.next   = stat_last[31:0];
-  assign hwif_in.stat_last_hi.value.next   = stat_last[63:32];
-  assign hwif_in.clk_hz.value.next         = clk_hz_i;
+  // What the registers show is sampled on the core's clock: it keeps the wide read multiplexer on registers of
+  // its own, and in simulation still while the core waits. A sample is one clock old at the access; nothing
+  // that the core can start shows its effect that early, and a byte from the client stays until it is read.
+  always_ff @(posedge core_clk) hwif_in <= hwif_next;
+
+  assign hwif_next.status.state.next         = state;
+  assign hwif_next.status.draining.next      = draining;
+  assign hwif_next.status.event_pending.next = event_pending;
+  assign hwif_next.status.mover_busy.next    = mover_busy | move_q;
+  assign hwif_next.status.tx_full.next       = ~out_ready;
+  assign hwif_next.status.lab_timeout.next   = lab_timeout;
+  assign hwif_next.scpi_rx.valid.next        = rx_valid;
+  assign hwif_next.scpi_rx.data.next         = rx_byte;
+  assign hwif_next.trig_time_lo.value.next   = fire_time[31:0];
+  assign hwif_next.trig_time_hi.value.next   = fire_time[63:32];
+  assign hwif_next.depth.value.next          = RING_RECORDS;
+  assign hwif_next.count.value.next          = 32'(held);
+  assign hwif_next.lost_lo.value.next        = snap_lost[31:0];
+  assign hwif_next.lost_hi.value.next        = snap_lost[63:32];
+  assign hwif_next.time_lo.value.next        = snap_now[31:0];
+  assign hwif_next.time_hi.value.next        = snap_now[63:32];
+  assign hwif_next.stat_arm_lo.value.next    = stat_arm[31:0];
+  assign hwif_next.stat_arm_hi.value.next    = stat_arm[63:32];
+  assign hwif_next.stat_count_lo.value.next  = stat_trigger[31:0];
+  assign hwif_next.stat_count_hi.value.next  = stat_trigger[63:32];
+  assign hwif_next.stat_first_lo.value.next  = stat_first[31:0];
+  assign hwif_next.stat_first_hi.value.next  = stat_first[63:32];
+  assign hwif_next.stat_last_lo.value.next   = stat_last[31:0];
+  assign hwif_next.stat_last_hi.value.next   = stat_last[63:32];
+  assign hwif_next.clk_hz.value.next         = clk_hz_i;
   for (genvar i = 0; i < 8; i++) begin : gen_peek
-    assign hwif_in.peek_data[i].value.next = ring_record[32*i+:32];
+    assign hwif_next.peek_data[i].value.next = ring_record[32*i+:32];
   end
   for (genvar i = 0; i < 4; i++) begin : gen_build_id
-    assign hwif_in.build_id[i].value.next = build_id_i[32*i+:32];
+    assign hwif_next.build_id[i].value.next = build_id_i[32*i+:32];
   end
 endmodule

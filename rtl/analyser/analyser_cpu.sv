@@ -95,7 +95,7 @@ module analyser_cpu #(
     .rdata_o(ram_rdata)
   );
 
-  analyser_clock_gate u_gate (
+  clock_gate u_gate (
     .clk_i,
     .enable_i(!rst_ni || !(reg_sel && !access_q && reg_wait_i)),
     .clk_o(core_clk)

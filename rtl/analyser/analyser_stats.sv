@@ -7,6 +7,7 @@ module analyser_stats
   import capture_pkg::*;
 (
   input  logic             clk_i,
+  input  logic             core_clk_i,      // clk_i, stopped while the soft core waits: for what it reads
   input  logic             rst_ni,
   input  logic             clear_i,         // a new capture starts
   input  logic             enable_i,        // count
@@ -16,7 +17,7 @@ module analyser_stats
   input  logic       [2:0] resets_i,        // events of class RESET
   input  logic       [5:0] lost_i,          // events lost by the FIFOs, at any time before
   input  logic      [63:0] now_i,
-  input  logic             snapshot_i,      // pulse
+  input  logic             snapshot_i,      // pulse of the soft core
   input  logic       [3:0] select_i,        // class shown
   output logic      [63:0] now_o,           // all outputs: as of the last snapshot
   output logic      [63:0] lost_o,
@@ -34,7 +35,15 @@ module analyser_stats
   logic [CountBits-1:0] lost_q, lost_held_q;
   logic seen_trigger_q;  // a trigger fired since arm: also true after DONE
 
-  always_ff @(posedge clk_i) begin
+  // The counters' clock stops while nothing is to be counted.
+  logic count_clk;
+  clock_gate u_count_clock (
+    .clk_i,
+    .enable_i(!rst_ni || clear_i || (enable_i && |hit_i) || (triggered_i && !seen_trigger_q)),
+    .clk_o(count_clk)
+  );
+
+  always_ff @(posedge count_clk) begin
     if (!rst_ni || clear_i) begin
       for (int unsigned i = 0; i < NumStats; i++) begin
         count_arm_q[i]     <= '0;
@@ -64,6 +73,9 @@ module analyser_stats
   always_ff @(posedge clk_i) begin
     if (!rst_ni || clear_i) lost_q <= '0;
     else if (lost_i != '0) lost_q <= lost_q + CountBits'(lost_i);
+  end
+
+  always_ff @(posedge core_clk_i) begin
     if (!rst_ni) begin
       lost_held_q <= '0;
       now_o       <= '0;

@@ -64,6 +64,7 @@ class Machine {
   double mark_s_ = 0;
   uint64_t mark_cycle_ = 0;
   double mclk_per_s_ = 0;
+  uint64_t max_turn_cycles_ = 0;  // most cycles of the paced clock between two looks at the sockets
 };
 
 }  // namespace vkcosim

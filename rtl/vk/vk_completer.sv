@@ -10,6 +10,7 @@ module vk_completer
 ) (
   input  logic         clk_i,
   input  logic         rst_ni,
+  output logic         busy_o,       // a request is being worked on
   input  logic  [15:0] bdf_i,        // our completer id
   input  logic         offline_i,    // FLR or PERST#: absorb requests, answer reads with UR
   input  logic         hold_bus_i,   // registers are being reset: no access now
@@ -77,6 +78,7 @@ module vk_completer
   assign is_mem_read = !cq_hdr_i[30] && (cq_hdr_i[28:24] == TypeMem || cq_hdr_i[28:24] == TypeMemLk);
 
   assign cq_ready_o = state_q == Idle || state_q == NextBeat;
+  assign busy_o     = state_q != Idle;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -170,7 +172,9 @@ module vk_completer
     end
   end
 
-  assign bus_req_o    = state_q == Access && !offline_i && !hold_bus_i;
+  // Not masked with offline_i, to keep the address decode behind registers only: an access in the one clock
+  // between going off line and the reset's hold_bus_i is wiped out by that reset, and its answer is ignored.
+  assign bus_req_o    = state_q == Access && !hold_bus_i;
   assign bus_write_o  = write_q;
   assign bus_bar_o    = bar_q;
   assign bus_offset_o = offset_q;

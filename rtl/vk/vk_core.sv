@@ -93,8 +93,24 @@ module vk_core (
 
   vk_timebase u_timebase (.clk_i, .rst_ni, .clk_hz_i, .tick_o(tick), .second_o(second));
 
+  // What answers the host has a clock of its own that stops while the host asks for nothing: in simulation it
+  // is most of the endpoint's cost. Its state changes only while a request stands on CQ or is worked on
+  // (a doorbell is one), while the reset goes on, with the uptime's second, and in the two clocks after any of
+  // these, which the answer and the announcement of a buffer need to pass through.
+  logic       host_clk, host_wake, completer_busy, reset_still;
+  logic [1:0] host_tail_q;
+
+  assign host_wake = !rst_ni || !reset_still || cq_valid_i || completer_busy || second;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) host_tail_q <= '1;
+    else         host_tail_q <= {host_tail_q[0], host_wake};
+  end
+
+  clock_gate u_host_clock (.clk_i, .enable_i(host_wake || host_tail_q != '0), .clk_o(host_clk));
+
   vk_doorbell u_doorbell (
-    .clk_i, .rst_ni,
+    .clk_i (host_clk), .rst_ni,
     .beat_i (cq_valid_i && cq_ready_o),
     .sop_i  (cq_sop_i),
     .hdr_i  (cq_hdr_i),
@@ -106,7 +122,7 @@ module vk_core (
   assign doorbell = ring && !offline;  // off line, the write is absorbed
 
   vk_reset u_reset (
-    .clk_i, .rst_ni, .perst_ni,
+    .clk_i (host_clk), .rst_ni, .perst_ni,
     .flr_i           (cfg_flr_i),
     .doorbell_i      (doorbell),
     .tick_i          (tick),
@@ -120,11 +136,13 @@ module vk_core (
     .set_marker_o    (set_marker),
     .reason_o        (reason),
     .flr_done_o      (cfg_flr_done_o),
-    .ready_o         (ready)
+    .ready_o         (ready),
+    .still_o         (reset_still)
   );
 
   vk_completer u_completer (
-    .clk_i, .rst_ni,
+    .clk_i (host_clk), .rst_ni,
+    .busy_o       (completer_busy),
     .bdf_i        (cfg_bdf_i),
     .offline_i    (offline),
     .hold_bus_i   (hold_bus),
@@ -143,7 +161,7 @@ module vk_core (
   assign cc_eop_o = 1'b1;
 
   vk_bars u_bars (
-    .clk_i, .rst_ni,
+    .clk_i (host_clk), .rst_ni,
     .bus_req_i    (bus_req),
     .bus_write_i  (bus_write),
     .bus_bar_i    (bus_bar),

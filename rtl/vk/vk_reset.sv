@@ -21,7 +21,8 @@ module vk_reset
   output logic       set_marker_o,     // the queue marker does, last of all
   output logic [3:0] reason_o,         // for FWSTS 31:28
   output logic       flr_done_o,       // level: the FLR may end
-  output logic       ready_o
+  output logic       ready_o,
+  output logic       still_o           // nothing here changes in this clock, unless doorbell_i comes
 );
 
   typedef enum logic [2:0] {
@@ -51,6 +52,9 @@ module vk_reset
   assign set_marker_o = state_q == SetMarker;
   assign reason_o     = reason_q;
   assign ready_o      = state_q == Ready;
+  assign still_o      = offline_o ? state_q == Reset && count_q == '0 &&
+                                    reason_q == (!perst_ni ? ReasonPower : ReasonFlr)
+                                  : state_q == Ready;
   assign flr_done_o   = flr_i && state_q == Reset && count_q == '0 && requests_idle_i;
 
   always_ff @(posedge clk_i) begin

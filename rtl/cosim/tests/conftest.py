@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the co-simulation's tests: the vkcosim binary, and one running instance with all its sockets.
 
-The binary is $VKCOSIM, or it is built to build/cosim-test (with registers and firmware) when that is unset.
+The binary is $VKCOSIM, or that of the virtual bench, which is built when the cache folder does not have it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,15 @@ from pathlib import Path
 
 import pytest
 
+from vkbench.virtual import build
+
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
 sys.path.insert(0, str(HERE))
 
 from vfio_client import CONFIG, Client  # noqa: E402
 
-BUILD = ROOT / "build" / "cosim-test"
 COMMAND_MEM, COMMAND_BME = 2, 4
 BAR_ADDRESS = {0: 0xE000_0000, 2: 0xE001_0000, 4: 0x12_3456_0000}  # the last one above 4 GiB: 4-DW headers
-
-
-def run(*argv: str | Path) -> None:
-    subprocess.run([sys.executable, *map(str, argv)], cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +35,7 @@ def vkcosim() -> Path:
     """Path of the program under test."""
     if "VKCOSIM" in os.environ:
         return Path(os.environ["VKCOSIM"]).resolve()
-    gen, firmware = BUILD / "gen", BUILD / "firmware"
-    run("rtl/regs/generate.py", "--out", gen)
-    run("firmware/build.py", "--gen", gen, "--out", firmware)
-    run("rtl/cosim/build.py", "--out", BUILD, "--gen", gen, "--firmware-hex", firmware / "analyser.hex")
-    return BUILD / "vkcosim"
+    return build.ensure_card(print).vkcosim
 
 
 class Cosim:

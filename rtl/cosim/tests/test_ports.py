@@ -16,6 +16,7 @@ import pytest
 from conftest import Cosim
 
 SEED = int(os.environ.get("VKBENCH_SEED", "7"))
+BATCH = 256  # cycles, Machine::kBatch
 
 
 def server(cosim: Cosim) -> socket.socket:
@@ -217,6 +218,18 @@ def test_clock_keeps_to_wall_time_and_says_what_it_lost(cosim: Cosim) -> None:
     slipped = second["slipped_cycles"] - first["slipped_cycles"]
     assert cycles + slipped == pytest.approx(wall * second["clock_hz"], rel=0.01, abs=2 * 2500)
     assert cycles <= wall * second["clock_hz"] + 2500
+
+
+def test_a_clock_that_cannot_keep_up_still_looks_at_the_sockets_each_batch(
+    vkcosim: Path, runtime_root: Path
+) -> None:
+    """The stated bound on the order of events is two batches; catching up in one go would break it."""
+    slow = Cosim(vkcosim, runtime_root, "--clock-hz", "50000000")
+    try:
+        status = slow.wait(lambda: (s := slow.status())["slipped_cycles"] > 10 * BATCH and s)
+        assert status["max_turn_cycles"] <= BATCH
+    finally:
+        slow.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
