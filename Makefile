@@ -38,6 +38,7 @@ cosim:
 
 system:
 	@echo "== virtual server, and host tests on $(BENCH)"
+	python fixtures/server/build.py
 	$(PYTEST) fixtures/server
 	$(PYTEST) host_tests --bench $(BENCH)
 
