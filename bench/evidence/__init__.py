@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evidence of a run: what its files hold, and the directory that is written while it happens and sealed at the end."""
+
+from vkbench.evidence.directory import RunDirectory, RunView
+from vkbench.evidence.files import (
+    CAPTURE,
+    CONSOLE_LOG,
+    CONSOLE_RAW,
+    MANIFEST,
+    MEMORY_JSON,
+    RUN_JSON,
+    SEL_JSON,
+    VERDICT_JSON,
+    ConsoleSink,
+    EvidenceError,
+    atomic_write,
+    sha256_of,
+    to_json,
+)
+from vkbench.evidence.record import (
+    Abort,
+    BenchInfo,
+    DmaSetup,
+    Markers,
+    MemoryRead,
+    MemoryRecord,
+    RunConfig,
+    RunRecord,
+    Step,
+    Uncertainty,
+    UncertaintySource,
+    describe,
+)
+
+__all__ = [
+    "CAPTURE",
+    "CONSOLE_LOG",
+    "CONSOLE_RAW",
+    "MANIFEST",
+    "MEMORY_JSON",
+    "RUN_JSON",
+    "SEL_JSON",
+    "VERDICT_JSON",
+    "Abort",
+    "BenchInfo",
+    "ConsoleSink",
+    "DmaSetup",
+    "EvidenceError",
+    "Markers",
+    "MemoryRead",
+    "MemoryRecord",
+    "RunConfig",
+    "RunDirectory",
+    "RunRecord",
+    "RunView",
+    "Step",
+    "Uncertainty",
+    "UncertaintySource",
+    "atomic_write",
+    "describe",
+    "sha256_of",
+    "to_json",
+]

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``run.json`` and ``memory.json`` hold."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vkbench.evidence.files import RUN_JSON, EvidenceError
+
+
+class _Model(BaseModel):
+    """Unknown keys are refused: a misspelt key would otherwise be evidence that nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class RunConfig(_Model):
+    """How the server under test was set up, and how it was made to panic."""
+
+    crash_kexec_post_notifiers: bool
+    injection: str = "sysrq-c"
+
+
+class Abort(_Model):
+    """Why a run ended early: the name of the error, and what it said."""
+
+    error: str
+    detail: str = ""
+
+
+class BenchInfo(_Model):
+    """Which bench made the run. ``notes``: what this bench cannot show, in sentences for the report."""
+
+    name: str
+    file_sha256: str = ""
+    arch: str = ""
+    provider: str = ""
+    notes: list[str] = Field(default_factory=list)
+
+
+class Markers(_Model):
+    """Console texts that mark the run's steps; each counts only in its place in the sequence."""
+
+    panic: str = "Kernel panic - not syncing"
+    jump: str = "I'm in purgatory"
+    crash_kernel: str = "Linux version "
+    crash_ready: str = "vkbench: crash kernel ready"
+
+    @field_validator("*")
+    @classmethod
+    def _not_empty(cls, text: str) -> str:
+        if not text:
+            raise ValueError("a marker must not be empty: it would be found everywhere")
+        return text
+
+
+class UncertaintySource(_Model):
+    """One line of the uncertainty budget: how late a console byte can be for this reason, in seconds."""
+
+    name: str
+    value_s: float = Field(ge=0)
+    source: str
+
+
+class Uncertainty(_Model):
+    """How late a console byte can be against the link, and how far the clock can be off."""
+
+    console_s: float = Field(ge=0)  #: UART: FIFO and bit time, seconds
+    clock_ppm: float = Field(ge=0)  #: the analyser clock's tolerance, parts per million
+    order_s: float = Field(ge=0)  #: how far events that enter by different ways can change places, seconds
+    sources: list[UncertaintySource] = Field(default_factory=list)
+
+
+class DmaSetup(_Model):
+    """The card's traffic: its target in physical memory and its shape."""
+
+    paddr: int = Field(ge=0)
+    size: int = Field(gt=0)  #: bytes
+    period_cycles: int = Field(ge=0)  #: between the starts of two TLPs; 0 = back to back
+    length: int = Field(gt=0)  #: bytes per TLP
+
+
+class Step(_Model):
+    """One step of the run, in seconds on the host's monotonic clock since the run began."""
+
+    name: str
+    started_s: float
+    duration_s: float
+    ok: bool
+    detail: str = ""
+
+
+class RunRecord(_Model):
+    """``run.json``: what was done, on what, with what."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    scenario: str
+    title: str
+    config: RunConfig
+    must_fail: bool = False
+    started_utc: str
+    finished_utc: str | None = None
+    status: Literal["complete", "aborted"] = "aborted"
+    abort: Abort | None = None
+    bench: BenchInfo
+    markers: Markers = Field(default_factory=Markers)
+    uncertainty: Uncertainty
+    dma: DmaSetup | None = None
+    inventory: dict[str, Any] = Field(default_factory=dict)
+    steps: list[Step] = Field(default_factory=list)
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @classmethod
+    def parse(cls, data: bytes | str, where: str = RUN_JSON) -> Self:
+        """Read the file's text. Raises EvidenceError that names each wrong key."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise EvidenceError(f"{where}: " + describe(error)) from error
+
+
+class MemoryRead(BaseModel):
+    """One read of the DMA target by the crash kernel through ``/proc/vmcore`` (fixtures/server/vkpeek.c)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    read: int
+    paddr: int
+    size: int
+    sha256: str
+    uptime_ms: int
+    seq_min: int | None
+    seq_max: int | None
+    units: int
+
+    @field_validator("paddr", mode="before")
+    @classmethod
+    def _hexadecimal(cls, value: Any) -> Any:
+        return int(value, 0) if isinstance(value, str) else value
+
+
+class MemoryRecord(BaseModel):
+    """``memory.json``: what the crash kernel read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    reads: list[MemoryRead]
+    differs: bool
+    words_changed: int
+    interval_ms: float
+
+
+def describe(error: ValidationError) -> str:
+    """A pydantic error as one line: each key's path and what is wrong with it."""
+    parts = []
+    for item in error.errors():
+        path = ".".join(str(step) for step in item["loc"]) or "(file)"
+        parts.append(f"{path}: {item['msg']}")
+    return "; ".join(parts)
