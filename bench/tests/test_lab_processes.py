@@ -75,6 +75,12 @@ def test_a_process_that_ignores_sigterm_is_killed(sleeper):
         process.stdout.close()
 
 
+def test_an_ended_child_leaves_no_zombie(sleeper):
+    child = sleeper()
+    processes.end([processes.identify("child", child.pid)], 5)
+    assert not Path(f"/proc/{child.pid}").exists()
+
+
 def test_descendants_are_found(sleeper):
     parent = sleeper("sh", "-c", "sleep 600 & wait")
     mine = processes.identify("parent", parent.pid)
