@@ -60,6 +60,7 @@ class VirtualLab:
         self.ports = Ports.of(bench)
         base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"
         self.runtime = Path(base) / f"vkbench-{os.getuid()}-{bench.name}"
+        self._children: list[subprocess.Popen] = []
 
     # ---- up ----------------------------------------------------------------------------------------------------------
 
@@ -149,6 +150,7 @@ class VirtualLab:
                 )
             except OSError as error:
                 raise errors.LabError(f"cannot be started: {error}", name) from None
+            self._children.append(process)
             state.processes.append(processes.identify(name, process.pid))
             self._write_state(state)
         return process
@@ -280,6 +282,8 @@ class VirtualLab:
             family = processes.descendants(process)
             processes.end([process], END_WITHIN_S)
             processes.end(family, END_WITHIN_S)
+        for child in self._children:  # a child that has ended stays a zombie until its parent asks for it
+            child.poll()
         # Logs stay; lan.conf holds the BMC's password and goes.
         for name in ("vfio.sock", "console.sock", "bmc/lan.conf"):
             (self.runtime / name).unlink(missing_ok=True)

@@ -74,9 +74,6 @@ def end(processes: Iterable[Process], limit_s: float) -> list[Process]:
     for process in killed:
         process.send(signal.SIGKILL)
     wait_gone(killed, limit_s)
-    for process in processes:
-        with suppress(ChildProcessError):  # only our own children leave a zombie for us to take away
-            os.waitpid(process.pid, os.WNOHANG)
     return killed
 
 
