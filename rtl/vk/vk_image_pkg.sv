@@ -4,7 +4,7 @@
 package vk_image_pkg;
 
   // Message queues, 32-byte descriptors of {u16 type, u16 number; start; rd_idx; wr_idx; size; nxt;
-  // db_offset; 0} (VK-CONTRACT section 5). One queue to the card, one to the host, rings of 32 blocks of 16
+  // db_offset; 0} (docs/driver-contract.md). One queue to the card, one to the host, rings of 32 blocks of 16
   // bytes.
   localparam logic [31:0] QueueBlocks = 32'd32;
   localparam logic [31:0] ToCardRing  = 32'h7100;
@@ -28,8 +28,8 @@ package vk_image_pkg;
     return {four[7:0], four[15:8], four[23:16], four[31:24]};
   endfunction
 
-  // Card information at 0x100 (160 bytes), peer log at 0x1a0, process monitor behind it (VK-CONTRACT section
-  // 7).
+  // Card information at 0x100 (160 bytes), peer log at 0x1a0, process monitor behind it
+  // (docs/driver-contract.md).
   function automatic logic [31:0] bar4_word(logic [15:0] offset);
     case (offset)
       16'h0100: return 32'd1;         // version

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The card's life: reset, hold, rebuild, ready. Any reset event in any state starts over. Configuration space
-// and link are not touched here. The host still writes zeros after its soft doorbell (VK-CONTRACT 11.4 d):
+// and link are not touched here. The host still writes zeros after its soft doorbell (docs/driver-contract.md):
 // they fall into the hold time and REBUILD wipes them out.
 module vk_reset
   import vk_pkg::*;

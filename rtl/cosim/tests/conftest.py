@@ -89,7 +89,7 @@ class Cosim:
         """A client with BAR addresses, memory decode and bus mastering, and the card initialised."""
         client = self.client()
         enable(client)
-        # BOOT_STATUS: BOOT2_RUNNING, VK-CONTRACT section 4.
+        # BOOT_STATUS: BOOT2_RUNNING, docs/driver-contract.md.
         self.wait(lambda: client.read32(0, 0x404) & ~0x2C0000 == 0x00100006)
         return client
 

@@ -57,7 +57,7 @@ def scpi(cosim: Cosim) -> Iterator[Scpi]:
 
 
 def announce(client: Client, address: int = BUFFER, size: int = SIZE) -> None:
-    """What the driver writes at probe, VK-CONTRACT section 3."""
+    """What the driver writes at probe, docs/driver-contract.md."""
     client.write32(2, 0x61F0, address >> 32)
     client.write32(2, 0x61F4, address & 0xFFFFFFFF)
     client.write32(2, 0x61F8, size)

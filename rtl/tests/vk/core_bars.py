@@ -25,7 +25,7 @@ def hot_spot(rng, bar: int) -> int:
 
 @cocotb.test()
 async def the_driver_probes_a_ready_card(dut):
-    """The accesses of bcm_vk_probe in their order (VK-CONTRACT sections 2, 3, 5, 7)."""
+    """The accesses of bcm_vk_probe in their order (docs/driver-contract.md)."""
     tb = await VkBench(dut).started()
     assert await tb.read(0, 0x404) == 0x00100006
     assert await tb.read(0, 0x41C) & 0x3FC == 0x3FC

@@ -137,7 +137,7 @@ async def nothing_leaves_before_the_announcement(dut):
 
 @cocotb.test()
 async def a_new_announcement_is_never_mixed_with_the_old(dut):
-    """The crash kernel's driver announces while the engine runs (VK-CONTRACT 11.4 e)."""
+    """The crash kernel's driver announces while the engine runs (docs/driver-contract.md)."""
     rng = seeded("new_announcement")
     tb = await VkBench(dut, rng).started()
     tb.cq.pause = pauses.at_random(rng, 0.7)

@@ -191,7 +191,7 @@ async def the_doorbell_is_seen_wherever_it_lies_in_a_write(dut):
 
 @cocotb.test()
 async def zeros_after_the_soft_doorbell_do_no_harm(dut):
-    """The whole of bcm_vk_trigger_reset (VK-CONTRACT section 10), with the writes behind the doorbell."""
+    """The whole of bcm_vk_trigger_reset (docs/driver-contract.md), with the writes behind the doorbell."""
     rng = seeded("zeros_after")
     tb = await VkBench(dut, rng).started()
     for turn in range(12):

@@ -17,14 +17,14 @@ WRITE_ONLY = {(0, 0x484), (0, 0x48C), (0, 0x494), (0, 0x49C), (0, 0xCF0)}
 
 
 def queue_memory() -> bytes:
-    """BAR 2 from 0x7000: two descriptors, rings of 32 blocks (VK-CONTRACT section 5)."""
+    """BAR 2 from 0x7000: two descriptors, rings of 32 blocks (docs/driver-contract.md)."""
     descriptors = struct.pack("<2H7I", 0, 0, 0x7100, 0, 0, 32, 0x7020, 0, 0)
     descriptors += struct.pack("<2H7I", 1, 0, 0x7300, 0, 0, 32, 0, 0, 0)
     return descriptors.ljust(0x1000, b"\0")
 
 
 def info_memory() -> bytes:
-    """BAR 4: card information at 0x100, peer log, process monitor (VK-CONTRACT section 7)."""
+    """BAR 4: card information at 0x100, peer log, process monitor (docs/driver-contract.md)."""
     info = struct.pack("<I64s64s", 1, b"vkbench no firmware", b"vkbench endpoint 1")
     info += struct.pack("<7I", 250, 250, 125, 62, 1200, 64, 250)
     assert len(info) == 160
