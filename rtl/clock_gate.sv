@@ -8,6 +8,13 @@ module clock_gate (
   output logic clk_o
 );
 `ifdef VERILATOR
+  // UNGATED makes the simulated clock run on as it does on an FPGA: rtl/tests/gates compares the two.
+  `ifndef UNGATED
+    `define GATED
+  `endif
+`endif
+`ifdef GATED
+  `undef GATED
   logic enable_q;
   always_latch if (!clk_i) enable_q = enable_i;
   assign clk_o = clk_i & enable_q;

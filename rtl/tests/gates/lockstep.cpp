@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs two models of vkbench_top side by side, one with clock gates and one whose clocks always run, and
+// compares their outputs in every cycle. A gate that misses a clock in which its block's state changes shows
+// as a difference.
+//
+//   lockstep SEED CYCLES
+//
+// Ends with 0 and the counts of what the stimulus caused, or with 1 and the first difference.
+#include <array>
+#include <cinttypes>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <iterator>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "Vgated.h"
+#include "Vplain.h"
+#include "verilated.h"
+
+namespace {
+
+using Header = std::array<uint32_t, 4>;
+using Payload = std::array<uint32_t, 8>;
+
+constexpr uint64_t kPowerOnCycles = 16;   // outputs mean nothing before
+constexpr uint64_t kFirstPerstCycles = 200;
+constexpr uint64_t kFirstRequestCycle = 300;
+constexpr uint64_t kFirstUpsetCycle = 3000;  // FLR and PERST#: once the card has come up
+
+constexpr uint32_t kWriteFormat = 0x40000000;           // DW0: memory write, three header dwords
+constexpr uint32_t kCompletionWithoutData = 0x0a000000;
+constexpr uint32_t kCompletionWithData = 0x4a000000;
+constexpr uint32_t kUnsupportedRequest = 1;             // completion status
+constexpr uint32_t kCardAddress = 0xe0000000;           // of every BAR: the card sees its low bits only
+constexpr uint32_t kCardId = 0x0100;                    // bus 1, device 0, function 0
+constexpr uint32_t kAllBytes = 0xf;
+
+constexpr uint16_t kMemoryOn = 0x0402;  // Command: memory space, INTx off
+constexpr uint16_t kMemoryAndBusMasterOn = 0x0406;
+
+// What the stimulus prefers, because it has effects; offsets in rtl/regs/*.rdl.
+constexpr int kRegisterBar = 0;
+constexpr int kBufferBar = 2;
+constexpr int kInfoBar = 4;
+constexpr uint32_t kResetDoorbell = 0x49c;
+constexpr uint32_t kHardReset = 0xfffffffd;
+constexpr uint32_t kSoftReset = 0xffffffff;
+constexpr uint32_t kNoReset = 0xfffffffe;  // a neighbour that must do nothing
+constexpr uint32_t kScratchHigh = 0x61f0;
+constexpr uint32_t kScratchLow = 0x61f4;
+constexpr uint32_t kScratchSize = 0x61f8;
+constexpr uint32_t kBar0Offsets[] = {0x400, 0x404, 0x408, 0x410, 0x41c, 0x444, 0x448,
+                                     0x45c, 0x46c, 0x47c, 0x484, 0x4a0, 0xc78, 0xcf0};
+
+constexpr const char* kCommands[] = {
+    "CAPT:ARM\n",        "CAPT:STOP\n",       "CAPT:PRET 20\n",      "CAPT:STAT?\n",
+    "CAPT:COUN?\n",      "CAPT:LOST?\n",      "CAPT:DATA? 0,16\n",   "STAT:ALL?\n",
+    "TRIG:SOUR CONS\n",  "TRIG:SOUR DOOR\n",  "TRIG:SOUR BME\n",     "TRIG:CONS:TEXT \"ab\"\n",
+    "TRIG:IMM\n",        "MARK 7\n",          "DUT:DMA:STAT ON\n",   "DUT:DMA:STAT ON\n",
+    "DUT:DMA:STAT ON\n",
+    "DUT:DMA:MODE READ\n", "DUT:DMA:MODE WRIT\n", "DUT:DMA:PER 40\n", "DUT:DMA:PER 0\n",
+    "DUT:DMA:LENG 256\n", "DUT:DMA:LENG 64\n", "DUT:DMA:SEQ?\n",     "DUT:DMA:COMP?\n",
+    "DUT:DMA:ADDR?\n",   "DUT:INT 1\n",       "DUT:STAT?\n",         "SYST:TIME?\n",
+    "SYST:ERR?\n",       "*IDN?\n",           "*TST?\n",             "*RST\n",
+};
+
+// One beat of a stream.
+struct Beat {
+  bool sop = false;
+  bool eop = false;
+  uint8_t bar = 0;
+  bool rings = false;  // asks the card to reset itself
+  Header header{};
+  Payload payload{};
+};
+
+// The top's input pins but for its clock.
+struct Inputs {
+  bool rst_n = false, perst_n = false;
+  uint32_t clk_hz = 0;
+  bool cq_valid = false, rc_valid = false, cc_ready = true, rq_ready = true, msix_ready = true;
+  Beat cq, rc;
+  uint16_t command = 0;
+  uint8_t max_payload = 0;
+  bool flr = false;
+  bool console_valid = false, scpi_rx_valid = false, scpi_tx_ready = true;
+  uint8_t console_byte = 0, scpi_rx_byte = 0;
+};
+
+// The top's output pins; what goes with a valid that is low is left at 0, because it means nothing.
+struct Outputs {
+  bool cq_ready, rc_ready, cc_valid, rq_valid, flr_done, msix_valid, scpi_rx_ready, scpi_tx_valid;
+  uint8_t msix_vector, scpi_tx_byte;
+  Beat cc, rq;
+};
+
+struct Counts {
+  uint64_t cc = 0, rq = 0, rc = 0, msix = 0, tx_bytes = 0, flr = 0, perst = 0, rings = 0;
+};
+
+template <typename Model>
+void drive(Model& top, const Inputs& in) {
+  top.rst_ni = in.rst_n;
+  top.perst_ni = in.perst_n;
+  top.clk_hz_i = in.clk_hz;
+  top.cq_valid_i = in.cq_valid;
+  top.cq_sop_i = in.cq.sop;
+  top.cq_eop_i = in.cq.eop;
+  top.cq_bar_i = in.cq.bar;
+  top.rc_valid_i = in.rc_valid;
+  top.rc_sop_i = in.rc.sop;
+  top.rc_eop_i = in.rc.eop;
+  for (size_t i = 0; i < std::size(in.cq.header); ++i) {
+    top.build_id_i[i] = 0x1111u * static_cast<uint32_t>(i);
+    top.cq_hdr_i[i] = in.cq.header[i];
+    top.rc_hdr_i[i] = in.rc.header[i];
+  }
+  for (size_t i = 0; i < std::size(in.cq.payload); ++i) {
+    top.cq_data_i[i] = in.cq.payload[i];
+    top.rc_data_i[i] = in.rc.payload[i];
+  }
+  top.cc_ready_i = in.cc_ready;
+  top.rq_ready_i = in.rq_ready;
+  top.msix_ready_i = in.msix_ready;
+  top.cfg_command_i = in.command;
+  top.cfg_flr_i = in.flr;
+  top.cfg_mps_i = in.max_payload;
+  top.cfg_mrrs_i = 0;
+  top.cfg_bdf_i = kCardId;
+  top.con_valid_i = in.console_valid;
+  top.con_byte_i = in.console_byte;
+  top.scpi_rx_valid_i = in.scpi_rx_valid;
+  top.scpi_rx_byte_i = in.scpi_rx_byte;
+  top.scpi_tx_ready_i = in.scpi_tx_ready;
+}
+
+template <typename HeaderPins, typename PayloadPins>
+Beat beat_of(bool sop, bool eop, const HeaderPins& header, const PayloadPins& payload) {
+  Beat beat;
+  beat.sop = sop;
+  beat.eop = eop;
+  for (size_t i = 0; i < std::size(beat.header); ++i) beat.header[i] = header[i];
+  for (size_t i = 0; i < std::size(beat.payload); ++i) beat.payload[i] = payload[i];
+  return beat;
+}
+
+template <typename Model>
+Outputs sample(const Model& top) {
+  Outputs out{};
+  out.cq_ready = top.cq_ready_o;
+  out.rc_ready = top.rc_ready_o;
+  out.cc_valid = top.cc_valid_o;
+  out.rq_valid = top.rq_valid_o;
+  out.flr_done = top.cfg_flr_done_o;
+  out.msix_valid = top.msix_valid_o;
+  out.msix_vector = top.msix_vector_o;
+  out.scpi_rx_ready = top.scpi_rx_ready_o;
+  out.scpi_tx_valid = top.scpi_tx_valid_o;
+  if (out.scpi_tx_valid) out.scpi_tx_byte = top.scpi_tx_byte_o;
+  if (out.cc_valid) out.cc = beat_of(top.cc_sop_o, top.cc_eop_o, top.cc_hdr_o, top.cc_data_o);
+  if (out.rq_valid) out.rq = beat_of(top.rq_sop_o, top.rq_eop_o, top.rq_hdr_o, top.rq_data_o);
+  return out;
+}
+
+// The first output that differs, by name.
+std::optional<std::string> compare(const Outputs& gated, const Outputs& plain) {
+  if (gated.cq_ready != plain.cq_ready) return "cq_ready_o";
+  if (gated.rc_ready != plain.rc_ready) return "rc_ready_o";
+  if (gated.flr_done != plain.flr_done) return "cfg_flr_done_o";
+  if (gated.msix_valid != plain.msix_valid) return "msix_valid_o";
+  if (gated.msix_vector != plain.msix_vector) return "msix_vector_o";
+  if (gated.scpi_rx_ready != plain.scpi_rx_ready) return "scpi_rx_ready_o";
+  if (gated.scpi_tx_valid != plain.scpi_tx_valid) return "scpi_tx_valid_o";
+  if (gated.scpi_tx_byte != plain.scpi_tx_byte) return "scpi_tx_byte_o";
+  if (gated.cc_valid != plain.cc_valid) return "cc_valid_o";
+  if (gated.cc.sop != plain.cc.sop) return "cc_sop_o";
+  if (gated.cc.eop != plain.cc.eop) return "cc_eop_o";
+  if (gated.cc.header != plain.cc.header) return "cc_hdr_o";
+  if (gated.cc.payload != plain.cc.payload) return "cc_data_o";
+  if (gated.rq_valid != plain.rq_valid) return "rq_valid_o";
+  if (gated.rq.sop != plain.rq.sop) return "rq_sop_o";
+  if (gated.rq.eop != plain.rq.eop) return "rq_eop_o";
+  if (gated.rq.header != plain.rq.header) return "rq_hdr_o";
+  if (gated.rq.payload != plain.rq.payload) return "rq_data_o";
+  return std::nullopt;
+}
+
+// Random host, operator and console. Its reactions follow one model's outputs; as long as the models are equal
+// it does not matter which.
+class Stimulus {
+ public:
+  explicit Stimulus(uint64_t seed) : random_(seed) {
+    // A slow clock by name: milliseconds of the card's reset, and seconds of its uptime, pass in few cycles.
+    in_.clk_hz = 10'000 + below(3) * 7'777;
+  }
+
+  // Inputs of the cycle, before the models settle.
+  const Inputs& next(uint64_t cycle) {
+    resets(cycle);
+    configuration(cycle);
+    // Clocks stop only when nothing happens, so there are long pauses.
+    if (pause_left_ > 0) --pause_left_;
+    else if (one_in(3'000)) pause_left_ = below(6'000);
+    if (requests_.empty() && pause_left_ == 0 && cycle > kFirstRequestCycle && one_in(30)) request();
+    if (!requests_.empty() && (in_.cq_valid || one_in(3))) {
+      in_.cq_valid = true;
+      in_.cq = requests_.front();
+    }
+    if (!answers_.empty() && (in_.rc_valid || one_in(9))) {
+      in_.rc_valid = true;
+      in_.rc = answers_.front();
+    }
+    in_.console_valid = pause_left_ == 0 && one_in(50);
+    in_.console_byte = static_cast<uint8_t>("ab\nx"[below(4)]);
+    if (typed_.empty() && one_in(800)) typed_ = kCommands[below(std::size(kCommands))];
+    if (!typed_.empty()) {
+      in_.scpi_rx_valid = true;
+      in_.scpi_rx_byte = static_cast<uint8_t>(typed_.front());
+    }
+    in_.scpi_tx_ready = !one_in(8);
+    in_.cc_ready = !one_in(4);
+    in_.rq_ready = !one_in(4);
+    in_.msix_ready = one_in(2);
+    return in_;
+  }
+
+  // What passed in the cycle; called once the models have settled.
+  void observe(const Outputs& out) {
+    if (out.cc_valid && in_.cc_ready) ++counts_.cc;
+    if (out.msix_valid && in_.msix_ready) ++counts_.msix;
+    if (out.scpi_tx_valid && in_.scpi_tx_ready) ++counts_.tx_bytes;
+    if (out.rq_valid && in_.rq_ready && out.rq.sop) {
+      ++counts_.rq;
+      const bool is_read = (out.rq.header[0] & kWriteFormat) == 0;
+      if (is_read && !one_in(10)) answer(out.rq.header);  // some reads time out
+    }
+    if (in_.cq_valid && out.cq_ready) {
+      if (in_.cq.rings) ++counts_.rings;
+      requests_.pop_front();
+      in_.cq_valid = false;
+    }
+    if (in_.rc_valid && out.rc_ready) {
+      ++counts_.rc;
+      answers_.pop_front();
+      in_.rc_valid = false;
+    }
+    if (in_.scpi_rx_valid && out.scpi_rx_ready) {
+      typed_.erase(0, 1);
+      in_.scpi_rx_valid = false;
+    }
+  }
+
+  const Counts& counts() const { return counts_; }
+
+ private:
+  uint32_t word() { return static_cast<uint32_t>(random_()); }
+  uint32_t below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
+  bool one_in(uint32_t chance) { return below(chance) == 0; }
+
+  void resets(uint64_t cycle) {
+    in_.rst_n = cycle >= kPowerOnCycles;
+    if (cycle > kFirstUpsetCycle && one_in(80'000)) {
+      perst_left_ = 1 + below(300);
+      ++counts_.perst;
+    }
+    if (perst_left_ > 0) --perst_left_;
+    in_.perst_n = in_.rst_n && perst_left_ == 0;
+    if (cycle > kFirstUpsetCycle && one_in(25'000)) {
+      flr_left_ = 1 + below(400);
+      ++counts_.flr;
+    }
+    in_.flr = flr_left_ > 1;
+    if (flr_left_ > 0) --flr_left_;
+  }
+
+  void configuration(uint64_t cycle) {
+    if (cycle == kFirstPerstCycles) in_.command = kMemoryAndBusMasterOn;
+    if (one_in(30'000)) in_.command = one_in(4) ? kMemoryOn : kMemoryAndBusMasterOn;
+    if (one_in(20'000)) in_.max_payload = static_cast<uint8_t>(below(3));
+  }
+
+  // One request of the host, or the few that announce a buffer.
+  void request() {
+    switch (below(12)) {
+      case 0:
+        write(kBufferBar, kScratchHigh, 1, 0x12);
+        write(kBufferBar, kScratchLow, 1, 0x1000 * below(16));
+        write(kBufferBar, kScratchSize, 1, 0x2000);
+        break;
+      case 1:
+        if (one_in(40)) ring();
+        break;
+      case 2: access(kBufferBar, 0x7000 + 4 * below(1024), 1, 1 + below(15)); break;
+      case 3: access(kInfoBar, 4 * below(1024), 1 + below(8), kAllBytes); break;
+      case 4: access(kBufferBar, 0x6000 + 4 * below(1024), 1, kAllBytes); break;
+      case 5: write(kRegisterBar, 0x400 + 4 * below(60), 1 + below(12), word()); break;
+      case 6: read(static_cast<int>(below(7)), 4 * below(16384), 1 + below(10)); break;
+      default: {
+        const uint32_t offset = kBar0Offsets[below(std::size(kBar0Offsets))];
+        if (one_in(3)) write(kRegisterBar, offset, 1, word());
+        else read(kRegisterBar, offset, 1);
+      }
+    }
+  }
+
+  void ring() {
+    constexpr uint32_t kValues[] = {kHardReset, kSoftReset, kNoReset};
+    const uint32_t value = kValues[below(std::size(kValues))];
+    write(kRegisterBar, kResetDoorbell, 1, value);
+    requests_.back().rings = value != kNoReset;
+  }
+
+  void access(int bar, uint32_t offset, uint32_t dwords, uint32_t first_enables) {
+    if (one_in(2)) write(bar, offset, dwords, word(), first_enables);
+    else read(bar, offset, dwords, first_enables);
+  }
+
+  Beat request_beat(int bar, uint32_t offset, uint32_t dwords, uint32_t format, uint32_t first_enables) {
+    const uint32_t last_enables = dwords == 1 ? 0 : kAllBytes;
+    Beat beat;
+    beat.bar = static_cast<uint8_t>(bar);
+    beat.header = {format | dwords, below(32) << 8 | last_enables << 4 | first_enables, kCardAddress | offset, 0};
+    return beat;
+  }
+
+  void read(int bar, uint32_t offset, uint32_t dwords, uint32_t first_enables = kAllBytes) {
+    Beat beat = request_beat(bar, offset, dwords, 0, first_enables);
+    beat.sop = beat.eop = true;
+    requests_.push_back(beat);
+  }
+
+  void write(int bar, uint32_t offset, uint32_t dwords, uint32_t first_dword,
+             uint32_t first_enables = kAllBytes) {
+    const size_t start = requests_.size();
+    queue_payload(requests_, request_beat(bar, offset, dwords, kWriteFormat, first_enables), dwords);
+    requests_[start].payload[0] = first_dword;
+  }
+
+  // The host's completion of the card's read: mostly with data, sometimes a refusal.
+  void answer(const Header& read_header) {
+    const uint32_t dwords = read_header[0] & 0x3ff;
+    const uint32_t tag = read_header[1] >> 8 & 0xff;
+    const uint32_t status = one_in(8) ? kUnsupportedRequest : 0;
+    Beat beat;
+    beat.header = {status ? kCompletionWithoutData : (kCompletionWithData | dwords),
+                   status << 13 | (dwords * 4 & 0xfff), kCardId << 16 | tag << 8, 0};
+    queue_payload(answers_, beat, status ? 1 : dwords);
+  }
+
+  // Queues the packet whose header `beat` has, as many beats as its dwords need, with random data.
+  void queue_payload(std::deque<Beat>& queue, Beat beat, uint32_t dwords) {
+    const uint32_t dwords_a_beat = static_cast<uint32_t>(std::size(beat.payload));
+    for (uint32_t done = 0; done < dwords; done += dwords_a_beat) {
+      beat.sop = done == 0;
+      beat.eop = done + dwords_a_beat >= dwords;
+      for (uint32_t& dword : beat.payload) dword = word();
+      queue.push_back(beat);
+    }
+  }
+
+  std::mt19937_64 random_;
+  Inputs in_;
+  Counts counts_;
+  std::deque<Beat> requests_, answers_;  // to CQ and to RC
+  std::string typed_;                    // rest of the SCPI command
+  uint64_t pause_left_ = 0, flr_left_ = 0, perst_left_ = kFirstPerstCycles;
+};
+
+template <typename Model>
+class Clocked {
+ public:
+  Clocked() : top_(&context_) {}
+  // Clock low: the outputs answer to this cycle's inputs.
+  Outputs settle(const Inputs& in) {
+    drive(top_, in);
+    top_.clk_i = 0;
+    top_.eval();
+    return sample(top_);
+  }
+  void edge() {
+    top_.clk_i = 1;
+    top_.eval();
+  }
+
+ private:
+  VerilatedContext context_;
+  Model top_;
+};
+
+int run(uint64_t seed, uint64_t cycles) {
+  Clocked<Vgated> gated;
+  Clocked<Vplain> plain;
+  Stimulus stimulus(seed);
+  for (uint64_t cycle = 0; cycle < cycles; ++cycle) {
+    const Inputs& in = stimulus.next(cycle);
+    const Outputs from_gated = gated.settle(in);
+    const Outputs from_plain = plain.settle(in);
+    if (cycle >= kPowerOnCycles) {
+      if (const auto signal = compare(from_gated, from_plain)) {
+        printf("seed %" PRIu64 ": first difference in cycle %" PRIu64 ", %s\n", seed, cycle, signal->c_str());
+        return 1;
+      }
+      stimulus.observe(from_plain);
+    }
+    gated.edge();
+    plain.edge();
+  }
+  const Counts& counts = stimulus.counts();
+  printf("seed %" PRIu64 ": %" PRIu64 " cycles equal; cc %" PRIu64 " rq %" PRIu64 " rc %" PRIu64 " msix %" PRIu64
+         " tx_bytes %" PRIu64 " flr %" PRIu64 " perst %" PRIu64 " rings %" PRIu64 "\n",
+         seed, cycles, counts.cc, counts.rq, counts.rc, counts.msix, counts.tx_bytes, counts.flr, counts.perst,
+         counts.rings);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    fprintf(stderr, "usage: lockstep SEED CYCLES\n");
+    return 2;
+  }
+  return run(strtoull(argv[1], nullptr, 0), strtoull(argv[2], nullptr, 0));
+}

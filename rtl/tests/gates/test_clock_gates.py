@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clock gates change nothing that is visible: the whole top with gates (as simulated) and without (as on an
+FPGA) gives equal outputs, clock by clock, for random input. Everything goes under build/rtl-tests/gates."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import build
+from common.seed import seeded
+from sources import RTL, WAIVERS, sources
+
+pytestmark = pytest.mark.rtl
+
+HERE = Path(__file__).resolve().parent
+OUT = build.BUILD / "gates"
+GEN = OUT / "gen"
+SEEDS = 4
+CYCLES = 2_000_000
+#: Counts of the harness that must not be 0, or the comparison says nothing.
+EXERCISED = ("cc", "rq", "tx_bytes", "flr", "rings")
+#: For the compile's speed; the model's matters less.
+OPTIMISE = "-O1"
+VERILATOR_OPTIONS = (
+    *("--cc", "--build", "-j", "2", "--top-module", "vkbench_top", "-O3", "--no-assert", "-Wno-fatal"),
+    *("-Wno-MULTIDRIVEN", "-Wno-CMPCONST", "--x-assign", "fast", "--x-initial", "fast"),
+    *("-GRING_RECORDS=1024", '-GFIRMWARE_HEX="firmware.hex"'),
+    "-MAKEFLAGS",
+    f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={OPTIMISE} OPT_SLOW=-O0 OPT_GLOBAL={OPTIMISE}",
+)
+#: The host's clock without the extra clocks that an answer needs.
+GATE = ".enable_i(host_wake || host_tail_q != '0)"
+GATE_TOO_TIGHT = ".enable_i(host_wake)"
+
+
+def run(*command: str | Path) -> None:
+    """Runs a build step in OUT; fails with the end of its output."""
+    environment = dict(os.environ)
+    environment.pop("MAKEFLAGS", None)  # a surrounding make's jobs and variables are not meant for this build
+    # Verilator calls `python`.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    if shutil.which("ccache"):
+        environment["OBJCACHE"] = "ccache"
+    OUT.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [str(word) for word in command], cwd=OUT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command[0]} failed:\n{(done.stdout + done.stderr)[-4000:]}"
+
+
+def verilate(folder: str, prefix: str, files: list[Path], *options: str) -> Path:
+    """Builds a library of the top's model; does nothing when it is newer than its sources."""
+    waivers = [WAIVERS, *sorted((RTL / "analyser").glob("*.vlt"))]
+    own = ("--prefix", prefix, "--Mdir", OUT / folder, *options)
+    run(build.verilator(), *VERILATOR_OPTIONS, *own, *waivers, *files)
+    return OUT / folder
+
+
+def link(name: str, gated: Path, plain: Path) -> Path:
+    """The harness with these two models."""
+    root = subprocess.run(
+        [build.verilator(), "--getenv", "VERILATOR_ROOT"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    include = Path(root) / "include"
+    compiler = ("ccache", "g++") if shutil.which("ccache") else ("g++",)
+    folders = (f"-I{gated}", f"-I{plain}", f"-isystem{include}", f"-isystem{include / 'vltstd'}")
+    warnings = ("-Wall", "-Wextra", "-Werror")
+    run(
+        *compiler,
+        *("-std=c++20", "-O2", *warnings, *folders, "-c", HERE / "lockstep.cpp", "-o", f"{name}.o"),
+    )
+    libraries = (gated / "libVgated.a", plain / "libVplain.a", plain / "libverilated.a")
+    run("g++", f"{name}.o", *libraries, "-pthread", "-latomic", "-o", name)
+    return OUT / name
+
+
+def lockstep(program: Path, seed: int) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        [program, str(seed), str(CYCLES)], cwd=OUT, capture_output=True, text=True, check=False
+    )
+    print(done.stdout + done.stderr, end="")
+    return done
+
+
+@pytest.fixture(scope="module")
+def files() -> list[Path]:
+    """The top's sources; the generated registers and the firmware are there."""
+    run(sys.executable, RTL / "regs/generate.py", "--out", GEN)
+    run(sys.executable, build.ROOT / "firmware/build.py", "--gen", GEN, "--out", OUT)
+    shutil.copyfile(OUT / "analyser.hex", OUT / "firmware.hex")
+    return sources("vkbench_top", GEN)
+
+
+@pytest.fixture(scope="module")
+def plain(files) -> Path:
+    return verilate("plain", "Vplain", files, "-DUNGATED")
+
+
+def test_gates_change_nothing(files, plain):
+    program = link("lockstep", verilate("gated", "Vgated", files), plain)
+    random = seeded("clock_gates")
+    for _ in range(SEEDS):
+        done = lockstep(program, random.getrandbits(32))
+        assert done.returncode == 0, done.stdout + done.stderr
+        counts = {name: int(count) for name, count in re.findall(r"(\w+) (\d+)", done.stdout.split(";")[1])}
+        idle = [name for name in EXERCISED if not counts[name]]
+        assert not idle, f"the stimulus never caused {', '.join(idle)}: {done.stdout}"
+
+
+def test_missing_clock_is_found(files, plain):
+    """The harness can fail: one gate that closes too early shows."""
+    original = RTL / "vk/vk_core.sv"
+    text = original.read_text()
+    assert text.count(GATE) == 1, f"{original.name} gates the host's clock in another way: adapt the mutation"
+    mutant = OUT / "mutant_source" / original.name
+    mutant.parent.mkdir(parents=True, exist_ok=True)
+    mutated = text.replace(GATE, GATE_TOO_TIGHT)
+    if not mutant.is_file() or mutant.read_text() != mutated:  # the date decides on a rebuild
+        mutant.write_text(mutated)
+    swapped = [mutant if path == original else path for path in files]
+    program = link("lockstep_mutant", verilate("mutant", "Vgated", swapped), plain)
+    done = lockstep(program, seeded("clock_gates_mutant").getrandbits(32))
+    assert done.returncode == 1 and "first difference" in done.stdout, done.stdout + done.stderr
