@@ -18,6 +18,8 @@ import pytest
 
 #: Longest that one command may take, in seconds: a run on a slow, shared machine, with room.
 COMMAND_TIMEOUT = 240
+#: The first `lab up` on a machine builds the card and the virtual server.
+FIRST_UP_TIMEOUT = 900
 
 
 def pytest_addoption(parser):
@@ -76,7 +78,7 @@ def vkbench(bench_file, bench_table):
     command = Vkbench(bench_file)
     provided = "provider" in bench_table
     if provided:
-        up = command("lab", "up", "--bench", bench_file)
+        up = command("lab", "up", "--bench", bench_file, timeout=FIRST_UP_TIMEOUT)
         assert up.code == 0, up.stderr
     yield command
     if provided:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that only read files: ``verify``, ``report``, ``capture info|show``. They work on any machine."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,8 +83,20 @@ def info(file: CaptureFile, as_json: common.JsonOption = False) -> None:
     if as_json:
         common.print_json(found)
         return
-    for name, value in found.items():
-        common.out().print(f"{name}: {value}", markup=False)
+    for line in _tree(found):
+        common.out().print(line, markup=False)
+
+
+def _tree(values: dict[str, Any]) -> Iterator[str]:
+    """Lines of `name: value`; a table inside becomes one line for each of its rows."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield f"{name}:"
+            for key, inner in value.items():
+                text = ", ".join(f"{k} {v}" for k, v in inner.items()) if isinstance(inner, dict) else inner
+                yield f"  {key}: {text}"
+        else:
+            yield f"{name}: {value}"
 
 
 @capture.command()
