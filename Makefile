@@ -2,7 +2,7 @@
 # The two commands of the README (demo, test) and what stands behind them. Every target may be run again.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit rtl cosim system bench clean
+.PHONY: help setup demo test lint unit rtl proofs cosim system bench formal synth mutants testplan coverage fuzz clean
 
 BENCH ?= fixtures/benches/virtual.toml
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
@@ -18,7 +18,7 @@ setup: ## install Debian packages and build/venv
 demo: setup ## two panics on the virtual bench, judged, with an HTML report
 	@vkbench demo --bench $(BENCH) --out $(OUT)
 
-test: setup lint unit rtl cosim system ## everything that CI checks
+test: setup lint unit rtl proofs cosim system ## everything that CI checks
 
 lint:
 	@echo "== lint"
@@ -26,24 +26,47 @@ lint:
 
 unit:
 	@echo "== unit tests"
-	$(PYTEST) bench/tests firmware/tests
+	$(PYTEST) --junitxml=build/junit/unit.xml bench/tests firmware/tests
 
 rtl:
 	@echo "== RTL tests (cocotb on Verilator)"
-	$(PYTEST) rtl/tests
+	$(PYTEST) --junitxml=build/junit/rtl.xml rtl/tests
+
+proofs:
+	@echo "== quick proofs, netlist checks"
+	$(PYTEST) --junitxml=build/junit/proofs.xml rtl/formal rtl/synth
 
 cosim:
 	@echo "== co-simulation behind its sockets"
-	$(PYTEST) rtl/cosim/tests
+	$(PYTEST) --junitxml=build/junit/cosim.xml rtl/cosim/tests
 
 system:
 	@echo "== virtual server, and host tests on $(BENCH)"
 	python fixtures/server/build.py
-	$(PYTEST) fixtures/server
-	$(PYTEST) host_tests --bench $(BENCH)
+	$(PYTEST) --junitxml=build/junit/server.xml fixtures/server
+	$(PYTEST) --junitxml=build/junit/host.xml host_tests --bench $(BENCH)
 
 bench: setup ## measure speeds; prints a table, writes build/bench.json
 	@vkbench benchmark --bench $(BENCH) --out build/bench.json
+
+formal: setup ## prove the halting contract; prints the table
+	@python rtl/formal/run.py
+
+synth: setup ## area and estimated Fmax; fails on latches, loops, memories that are none
+	@python rtl/synth/run.py
+
+mutants: setup ## seeded defects: caught / total
+	@python rtl/tests/mutants.py
+
+testplan: setup ## requirements, test points and the results of the last run
+	@python rtl/tests/plan/matrix.py
+
+coverage: setup ## lines and toggles that the RTL tests reach
+	@python rtl/tests/plan/coverage.py
+
+fuzz: setup ## ten minutes of libFuzzer on the card's firmware
+	@fixtures/host/setup.sh --fuzz
+	@python firmware/fuzz/run.py --seconds 600
 
 clean: ## remove build/ and runs/ (not the cache folder)
 	rm -rf build runs

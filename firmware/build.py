@@ -3,8 +3,9 @@
 
     python firmware/build.py --gen build/gen --out DIR
 
-writes DIR/analyser.elf and DIR/analyser.hex (for $readmemh, one 32-bit word a line). The version shown by *IDN?
-comes from the sources' content, so equal sources give equal firmware, with or without git.
+writes DIR/analyser and DIR/card, each as .elf and as .hex (for $readmemh, one 32-bit word a line). The
+version shown by *IDN? and in the card information comes from the sources' content, so equal sources give
+equal firmware, with or without git. The linker refuses a firmware that its memory does not hold.
 """
 
 from __future__ import annotations
@@ -31,6 +32,23 @@ SOURCES = {
         "lib/scpi.c",
         "lib/scpi_status.c",
         "lib/text.c",
+    ),
+    "card": (
+        "card/start.S",
+        "card/main.c",
+        "card/card.c",
+        "card/alerts.c",
+        "card/boot.c",
+        "card/context.c",
+        "card/dma.c",
+        "card/msg.c",
+        "card/peer_log.c",
+        "card/ring.c",
+        "card/service.c",
+        "card/sgl.c",
+        "card/tables.c",
+        "card/transfer.c",
+        "lib/memory.c",
     ),
 }
 CFLAGS = (

@@ -19,25 +19,7 @@ RTL = Path(__file__).resolve().parent
 #: Verilator waivers for generated files, to be given before the sources.
 WAIVERS = RTL / "waivers.vlt"
 
-#: Modules of the endpoint, packages first.
-VK = (
-    "vk_pkg",
-    "vk_image_pkg",
-    "vk_timebase",
-    "vk_doorbell",
-    "vk_reset",
-    "vk_gate",
-    "vk_msix",
-    "vk_ram",
-    "vk_dma_plan",
-    "vk_read_tag",
-    "vk_dma",
-    "vk_completer",
-    "vk_bars",
-    "vk_lab",
-    "vk_core",
-)
-VK_MAPS = ("vk_bar0", "vk_bar1", "vk_lab")
+VK_MAPS = ("vk_bar0", "vk_bar1", "vk_card", "vk_lab")
 TOPS = ("vk_core", "analyser", "vkbench_top")
 
 
@@ -58,19 +40,22 @@ def packages_first(files: list[Path]) -> list[Path]:
 
 
 def vk_sources(gen: Path) -> list[Path]:
-    return register_blocks(gen, VK_MAPS) + [RTL / "vk" / f"{name}.sv" for name in VK]
+    first = RTL / "vk/vk_pkg.sv"  # other packages use it
+    own = packages_first([path for path in (RTL / "vk").glob("*.sv") if path != first])
+    return register_blocks(gen, VK_MAPS) + [first, *own]
 
 
 def analyser_sources(gen: Path) -> list[Path]:
     own = packages_first(list((RTL / "analyser").glob("*.sv")))
-    return register_blocks(gen, ("analyser",)) + [picorv32()] + own
+    return register_blocks(gen, ("analyser",)) + own
 
 
 def sources(top: str, gen: Path) -> list[Path]:
     """Ordered source files of ``top``, one of TOPS; ``gen`` is the output folder of rtl/regs/generate.py."""
     if top not in TOPS:
         raise ValueError(f"unknown RTL top {top!r}; one of {', '.join(TOPS)}")
-    files = [gen / "rtl" / "capture_pkg.sv", gen / "rtl" / "vkbench_addr_pkg.sv", RTL / "clock_gate.sv"]
+    files = [gen / "rtl" / f"{name}_pkg.sv" for name in ("capture", "vkbench_addr", "vk_faults")]
+    files += [RTL / "clock_gate.sv", picorv32()]
     if top != "analyser":
         files += vk_sources(gen)
     if top != "vk_core":

@@ -4,7 +4,9 @@
 // traffic.
 module vkbench_top #(
   parameter int unsigned RING_RECORDS = 65536,  // depth of the analyser's record memory
-  parameter              FIRMWARE_HEX = ""      // firmware of the analyser's soft core, for $readmemh
+  parameter              FIRMWARE_HEX = "",     // firmware of the analyser's soft core, for $readmemh
+  parameter              CARD_FIRMWARE_HEX = "", // the same of the card's
+  parameter int unsigned STORE_BYTES = 1 << 20  // card memory
 ) (
   input  logic         clk_i,
   input  logic         rst_ni,           // power-on, everything
@@ -46,6 +48,8 @@ module vkbench_top #(
   output logic         cfg_flr_done_o,   // level: it may end
   input  logic   [2:0] cfg_mps_i,        // as in Device Control
   input  logic   [2:0] cfg_mrrs_i,
+  input  logic         cfg_ext_tag_i,    // 8-bit tags are enabled
+  input  logic         cfg_rcb_i,        // Read Completion Boundary: 0 64, 1 128 bytes
   input  logic  [15:0] cfg_bdf_i,
 
   output logic         msix_valid_o,
@@ -60,14 +64,16 @@ module vkbench_top #(
   input  logic   [7:0] scpi_rx_byte_i,
   output logic         scpi_tx_valid_o,
   input  logic         scpi_tx_ready_i,
-  output logic   [7:0] scpi_tx_byte_o
+  output logic   [7:0] scpi_tx_byte_o,
+
+  output logic         gate_closed_o     // for a light on the board
 );
 
   logic        lab_req, lab_write, lab_ack;
   logic  [7:0] lab_addr;
   logic [31:0] lab_wdata, lab_rdata;
   logic        gate_closed, card_reset, card_ready;
-  logic  [3:0] gate_cause;
+  logic  [4:0] gate_cause;
 
   // Straps never change; registered, they keep the logic behind them off the pins (in simulation such logic is
   // worked out again at every evaluation).
@@ -78,13 +84,16 @@ module vkbench_top #(
     build_id_q <= build_id_i;
   end
 
-  vk_core u_vk (
+  vk_core #(
+    .StoreBytes        (STORE_BYTES),
+    .CARD_FIRMWARE_HEX (CARD_FIRMWARE_HEX)
+  ) u_vk (
     .clk_i, .rst_ni, .perst_ni, .clk_hz_i (clk_hz_q),
     .cq_valid_i, .cq_ready_o, .cq_sop_i, .cq_eop_i, .cq_hdr_i, .cq_bar_i, .cq_data_i,
     .cc_valid_o, .cc_ready_i, .cc_sop_o, .cc_eop_o, .cc_hdr_o, .cc_data_o,
     .rq_valid_o, .rq_ready_i, .rq_sop_o, .rq_eop_o, .rq_hdr_o, .rq_data_o,
     .rc_valid_i, .rc_ready_o, .rc_sop_i, .rc_eop_i, .rc_hdr_i, .rc_data_i,
-    .cfg_command_i, .cfg_flr_i, .cfg_flr_done_o, .cfg_mps_i, .cfg_mrrs_i, .cfg_bdf_i,
+    .cfg_command_i, .cfg_flr_i, .cfg_flr_done_o, .cfg_mps_i, .cfg_mrrs_i, .cfg_bdf_i, .cfg_ext_tag_i, .cfg_rcb_i,
     .msix_valid_o, .msix_vector_o, .msix_ready_i,
     .lab_req_i         (lab_req),
     .lab_write_i       (lab_write),
@@ -121,5 +130,7 @@ module vkbench_top #(
     .scpi_rx_valid_i, .scpi_rx_ready_o, .scpi_rx_byte_i,
     .scpi_tx_valid_o, .scpi_tx_ready_i, .scpi_tx_byte_o
   );
+
+  assign gate_closed_o = gate_closed;
 
 endmodule

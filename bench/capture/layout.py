@@ -64,6 +64,7 @@ class GateCause(IntFlag):
     FLR = 2
     DOORBELL = 4
     PERST = 8
+    INTERNAL = 16
 
 
 class TriggerSource(IntEnum):

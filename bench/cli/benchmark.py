@@ -26,6 +26,11 @@ from vkbench.verdict import judge
 from vkbench.virtual import build, speed
 
 JUDGED_RECORDS = 1_000_000
+CORE_GOAL = ">= 5"
+LOADS = {"idle": "", "back-to-back DMA writes": "writes", "messages": "messages"}
+#: What RTL tests have measured on this machine; left out when they have not run.
+HALT_LATENCY = Path("build/rtl-tests/halt_latency.json")
+LINK_USE = (Path("build/pcie/throughput.json"), Path("build/pcie/reads.json"))
 
 
 @common.command
@@ -38,13 +43,17 @@ def benchmark(
     file = common.bench_file(bench)
     card = build.ensure_built(lambda text: common.say(f"build: {text}"))
     results = [
-        _result("co-simulation alone", "Mclk/s", ">= 2", [speed.idle(card) for _ in range(repeat)]),
         _result(
-            "co-simulation while the guest boots",
-            "Mclk/s",
-            ">= 2",
-            [speed.while_guest_boots(card, file.server.prompt) for _ in range(repeat)],
-        ),
+            f"co-simulation, {name}", "Mclk/s", CORE_GOAL, [speed.alone(card, load) for _ in range(repeat)]
+        )
+        for name, load in LOADS.items()
+    ]
+    boots = [speed.while_guest_boots(card, file.server.prompt) for _ in range(repeat)]
+    results += [
+        _result("co-simulation while the guest boots", "Mclk/s", CORE_GOAL, boots),
+        *_guest_transfers(card, file, repeat),
+        *_halt_latency(),
+        *_link_use(),
     ]
     with tempfile.TemporaryDirectory(prefix="vkbench-") as folder:
         results += _run_times(file, Path(folder), repeat)
@@ -71,6 +80,42 @@ def _result(figure: str, unit: str, goal: str, values: list[float]) -> dict[str,
         "most": max(values),
         "values": values,
     }
+
+
+def _guest_transfers(card: build.Card, file: BenchFile, repeat: int) -> list[dict[str, Any]]:
+    clock_hz = file.virtual.clock_hz if file.virtual else 0
+    runs = [speed.guest_transfers(card, file.server.prompt, clock_hz) for _ in range(repeat)]
+    return [
+        _result(f"{way} of 16 MiB, at {clock_hz / 1e6:g} MHz", "MB/s", "", [found[way] for found in runs])
+        for way in ("upload", "download")
+    ]
+
+
+def _halt_latency() -> list[dict[str, Any]]:
+    """Clocks from a halt to the last start of a request, over all random moments of the RTL test."""
+    if not HALT_LATENCY.exists():
+        return []
+    counts = json.loads(HALT_LATENCY.read_text())["latency"]
+    values = [float(clocks) for clocks, count in counts.items() for _ in range(count)]
+    result = _result("RTL: halt to last request's start", "clocks", "<= 4", values)
+    return [{**result, "values": [], "histogram": counts}]
+
+
+def _link_use() -> list[dict[str, Any]]:
+    """DMA behind the PCIe model: payload as a share of the link's limit, over all alignments and round trips to 1 us."""
+    rows = [row for path in LINK_USE if path.exists() for row in json.loads(path.read_text())]
+    rows = [row for row in rows if not row["fill"] and row["tags"] == 256 and row["round_trip_us"] <= 1]
+    figures = {
+        ("RTL: DMA writes, MPS 256", ">= 99"): [row for row in rows if row["write"] and row["mps"] == 256],
+        ("RTL: DMA reads, MRRS 512", ">= 98"): [
+            row for row in rows if not row["write"] and row["mrrs"] == 512
+        ],
+    }
+    return [
+        _result(name, "% of link", goal, [100 * row["of_limit"] for row in found])
+        for (name, goal), found in figures.items()
+        if found
+    ]
 
 
 def _run_times(file: BenchFile, folder: Path, repeat: int) -> list[dict[str, Any]]:

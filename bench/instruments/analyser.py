@@ -168,3 +168,48 @@ class ScpiAnalyser:
     def card_status(self) -> int:
         """The card's STATUS register (rtl/regs/vk_lab.rdl)."""
         return self._link.number("DUT:STAT?")
+
+    # -- the card's firmware and its seeded defects ---------------------------------------------------------
+
+    def boot_mode(self, mode: str) -> None:
+        """How the card comes up after its next reset: RUN (ready by itself) or ROM (waits for images)."""
+        self._link.set(f"DUT:BOOT {mode}")
+        self._read_back("DUT:BOOT?", mode)
+
+    def alert(self, mask: int) -> None:
+        """Let the card's firmware raise the alerts of ``mask`` (CARD_ERR_LOG 15:0) with vector 3; 0 clears them."""
+        self._link.set(f"DUT:ALER {mask}")
+
+    def heartbeat(self, on: bool) -> None:
+        """Stop or start the counting of OS_UPTIME."""
+        self._link.set(f"DUT:HEAR {'ON' if on else 'OFF'}")
+
+    def hang(self) -> None:
+        """Let the card's firmware loop for ever, until the next card reset."""
+        self._link.set("DUT:HANG")
+
+    def trap(self) -> None:
+        """Let the card's soft core trap: an internal error of the card."""
+        self._link.set("DUT:TRAP")
+
+    def faults(self) -> tuple[str, ...]:
+        """Seeded defects that this card can show (rtl/faults.py); none when it is a release build."""
+        return tuple(name for name in self._link.ask("DUT:FAUL:CAT?").split(",") if name != "NONE")
+
+    def set_fault(self, name: str | None) -> None:
+        """Make the card a bad one, or with None a good one again. It stays so over card resets.
+
+        Raises AnalyserRefused when the card is a release build.
+        """
+        wanted = name or "NONE"
+        self._link.set(f"DUT:FAUL {wanted}")
+        self._read_back("DUT:FAUL?", wanted)
+
+    def fault(self) -> str | None:
+        """The seeded defect that is set."""
+        name = self._link.ask("DUT:FAUL?")
+        return None if name == "NONE" else name
+
+    def _read_back(self, query: str, wanted: str) -> None:
+        if (found := self._link.ask(query)) != wanted:
+            raise errors.AnalyserNotAsSet(f"'{query}' reads back {found}, sent was {wanted}", self.where)

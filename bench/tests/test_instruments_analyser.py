@@ -209,3 +209,26 @@ def test_a_connection_that_breaks_is_named():
     peer = Peer(table={"CAPT:DEPT?": ConnectionError()})
     with pytest.raises((errors.AnalyserSilent, errors.AnalyserUnreachable)):
         driven(peer, lambda analyser: analyser.depth())
+
+
+def test_a_seeded_defect_is_set_by_name_and_read_back():
+    peer = Peer(table={"DUT:FAUL?": "SLIP", "DUT:FAUL:CAT?": "NONE,CUT,SLIP"})
+
+    def action(analyser):
+        analyser.set_fault("SLIP")
+        return analyser.fault(), analyser.faults()
+
+    assert driven(peer, action) == ("SLIP", ("CUT", "SLIP"))
+    assert "DUT:FAUL SLIP" in peer.seen
+
+
+@pytest.mark.parametrize(
+    ("action", "query"),
+    [
+        (lambda analyser: analyser.set_fault(None), "DUT:FAUL?"),
+        (lambda analyser: analyser.boot_mode("ROM"), "DUT:BOOT?"),
+    ],
+)
+def test_a_card_that_does_not_take_a_setting_is_named(action, query):
+    with pytest.raises(errors.AnalyserNotAsSet, match=re.escape(query)):
+        driven(Peer(table={"DUT:FAUL?": "CUT", "DUT:BOOT?": "RUN"}), action)

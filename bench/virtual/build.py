@@ -33,6 +33,9 @@ PROGRAMS = {
 }
 SETUP = "Run fixtures/host/setup.sh (make setup), which installs everything that is missing"
 TAIL_LINES = 25
+KEPT_CARDS = 3
+#: Set to anything: a test build of the card, which contains the seeded defects (rtl/faults.py).
+TEST_BUILD = "VKBENCH_TEST_BUILD"
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def ensure_card(progress: Progress) -> Card:
             "Run from a checkout of the repository, installed with pip install -e '.[sim]'",
         )
     tools = check_tools()
+    if os.environ.get(TEST_BUILD):
+        tools["define"] = "VK_FAULTS"
     digest = card_hash(root, tools)
     folder = paths.cache_dir() / f"card-{digest[:16]}"
     card = Card(folder / "vkcosim", digest[:32], {"sources_sha256": digest, **tools})
@@ -119,19 +124,29 @@ def ensure_card(progress: Progress) -> Card:
             python = sys.executable
             progress("registers from SystemRDL")
             _run([python, str(root / "rtl/regs/generate.py"), "--out", str(gen)], work / "gen.log")
-            progress("analyser firmware")
+            progress("firmware of the analyser and of the card")
             command = [python, str(root / "firmware/build.py"), "--gen", str(gen), "--out", str(firmware)]
             _run(command, work / "firmware.log")
             progress("the Verilated card (a minute or two)")
             command = [python, str(root / "rtl/cosim/build.py"), "--out", str(work), "--gen", str(gen)]
-            _run([*command, "--firmware-hex", str(firmware / "analyser.hex")], work / "cosim.log")
+            command += ["--firmware", str(firmware)]
+            command += ["--define", tools["define"]] if "define" in tools else []
+            _run(command, work / "cosim.log")
             shutil.rmtree(work / "obj", ignore_errors=True)
             (work / MARKER).write_text(json.dumps(card.inventory, indent=2) + "\n")
             shutil.rmtree(folder, ignore_errors=True)
             work.rename(folder)
+            _prune(folder.parent)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return card
+
+
+def _prune(cache: Path) -> None:
+    """Keep the newest cards only. One that runs does not need its file any more."""
+    cards = [path for path in cache.glob("card-*") if path.is_dir()]
+    for old in sorted(cards, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT_CARDS:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def ensure_server(progress: Progress) -> None:

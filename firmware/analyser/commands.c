@@ -298,6 +298,15 @@ static const struct scpi_command commands[] = {
     {"DUT:DMA:COMPletions?", dut_dma_completions_query, 0, 0},
     {"DUT:INTerrupt", dut_interrupt, 1, 1},
     {"DUT:STATus?", dut_status_query, 0, 0},
+    {"DUT:BOOT", dut_boot, 1, 1},
+    {"DUT:BOOT?", dut_boot_query, 0, 0},
+    {"DUT:ALERt", dut_alert, 1, 1},
+    {"DUT:HEARtbeat", dut_heartbeat, 1, 1},
+    {"DUT:HANG", dut_hang, 0, 0},
+    {"DUT:TRAP", dut_trap, 0, 0},
+    {"DUT:FAULt", dut_fault, 1, 1},
+    {"DUT:FAULt?", dut_fault_query, 0, 0},
+    {"DUT:FAULt:CATalog?", dut_fault_catalog_query, 0, 0},
 };
 
 void analyser_init(void)

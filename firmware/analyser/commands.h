@@ -26,5 +26,14 @@ void dut_dma_sequence_query(struct scpi *scpi);
 void dut_dma_completions_query(struct scpi *scpi);
 void dut_interrupt(struct scpi *scpi);
 void dut_status_query(struct scpi *scpi);
+void dut_boot(struct scpi *scpi);
+void dut_boot_query(struct scpi *scpi);
+void dut_alert(struct scpi *scpi);
+void dut_heartbeat(struct scpi *scpi);
+void dut_hang(struct scpi *scpi);
+void dut_trap(struct scpi *scpi);
+void dut_fault(struct scpi *scpi);
+void dut_fault_query(struct scpi *scpi);
+void dut_fault_catalog_query(struct scpi *scpi);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The analyser's commands on the host: a mock of hal.h, and a main() that answers stdin on stdout.
- * A line that begins with '!' drives the mock: "!state N", "!lab N" (0: the lab bus is dead), "!blind MASK".
+ * A line that begins with '!' drives the mock: "!state N", "!lab N" (0: the lab bus is dead), "!blind MASK",
+ * "!built N" (1: the card is a test build with seeded defects), "!command" (prints the last lab COMMAND).
  * With an argument "fuzz SEED LINES" it makes its own input and only checks that nothing breaks.
  */
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "capture_layout.h"
 #include "commands.h"
 #include "hal.h"
+#include "vkbench_regs.h"
 
 #define DEPTH 1024u
 
@@ -186,6 +188,10 @@ static void drive(const char *line)
         mock.lab_alive = value != 0;
     else if (sscanf(line, "!blind %u", &value) == 1)
         mock.blind = value;
+    else if (sscanf(line, "!built %u", &value) == 1)
+        mock.lab[VK_LAB_FAULTS_BUILT_OFFSET / 4] = value;
+    else if (strcmp(line, "!command") == 0)
+        printf("%x\n", mock.lab[VK_LAB_COMMAND_OFFSET / 4]);
 }
 
 static uint32_t random_state;
@@ -205,7 +211,8 @@ static void fuzz(uint32_t seed, unsigned long lines)
         " ", "\t", "TRIG", "trigger", "SOUR ", "CONS", "CONSole", "DOOR", "FLR", "BME", "NONE", "TEXT ",
         "\"", "'", "IMM", "TIME?", "CAPT", "CAPTure", "ARM", "STOP", "STAT?", "DATA? ", "COUN?", "LOST?",
         "PRET ", "DEPT?", "STATistics", "CLAS? ", "ALL?", "MARK ", "DUT", "DMA", "PER ", "LEN ", "MODE ",
-        "READ", "WRIT", "STAT ", "ON", "OFF", "INT ", "COMP?", "ADDR?", "0", "1", "3", "-1",
+        "READ", "WRIT", "STAT ", "ON", "OFF", "INT ", "COMP?", "ADDR?", "FAUL", "FAULt ", "CAT?", "SLIP",
+        "BOOT ", "ROM", "ALER ", "HANG", "TRAP", "HEAR ", "0", "1", "3", "-1",
         "99999999999999999999999", "#H", "#Hffff", "+", "1024", "4294967295", "panic", "\r", "CQ_WR",
         "RESET", "abcdefghijklmnopqrstuvwxyz0123456789",
     };

@@ -74,6 +74,9 @@ def errors(program: Path, *lines: str | bytes) -> list[int]:
         ("*ESE 255;*ESE?;*SRE 255;*SRE?", "255;191"),
         ("DUT:DMA:STAT ON;STAT?;STAT 0;STAT?;MODE READ;MODE?", "1;0;READ"),
         ("DUT:DMA:PER 4294967295;PER?;LEN 256;LEN?", "4294967295;256"),
+        ("DUT:BOOT?;BOOT ROM;BOOT?;BOOT run;BOOT?", "RUN;ROM;RUN"),
+        ("DUT:FAUL NONE;FAUL?", "NONE"),
+        ("DUT:FAUL:CAT?", "NONE"),
     ],
 )
 def test_answers(program: Path, line: str, answer: str):
@@ -123,6 +126,10 @@ def test_answers(program: Path, line: str, answer: str):
         ("DUT:DMA:LEN 264", -222),
         ("DUT:DMA:STAT maybe", -224),
         ("DUT:INT 8", -222),
+        ("DUT:BOOT RAM", -224),
+        ("DUT:ALER 65536", -222),
+        ("DUT:FAUL NOSUCH", -224),
+        ("DUT:FAUL SLIP", -221),
         ("x" * 256, -363),
         (b"\x00\x01\xff\x80", -113),
     ],
@@ -174,6 +181,25 @@ def test_capture_life(program: Path):
     ]
 
 
+def test_seeded_defects_of_a_test_build(program: Path):
+    sys.path.insert(0, str(ROOT / "rtl"))
+    from faults import FAULTS
+
+    names = [fault.name for fault in FAULTS]
+    assert talk(program, "!built 1", "DUT:FAUL:CAT?") == [",".join(("NONE", *names))]
+    lines = [line for name in names for line in (f"DUT:FAUL {name}", "DUT:FAUL?")]
+    assert talk(program, "!built 1", *lines, "DUT:FAUL NONE;FAUL?") == [*names, "NONE"]
+    assert errors(program, "!built 1", *lines) == []
+
+
+def test_commands_for_the_card_s_firmware(program: Path):
+    wrote = [
+        talk(program, line, "!command")
+        for line in ("DUT:ALER #H20", "DUT:HANG", "DUT:TRAP", "DUT:HEAR OFF", "DUT:HEAR ON")
+    ]
+    assert wrote == [["10020"], ["20000"], ["30000"], ["40000"], ["40001"]]
+
+
 def test_self_test(program: Path):
     assert talk(program, "*TST?", "!blind 5", "*TST?", "CAPT:STAT?") == ["0", "5", "IDLE"]
     assert talk(program, "!state 1", "*TST?;:SYST:ERR?;:CAPT:STAT?") == [
@@ -182,7 +208,16 @@ def test_self_test(program: Path):
 
 
 def test_dead_lab_bus(program: Path):
-    assert errors(program, "!lab 0", "DUT:STAT?", "DUT:DMA:STAT ON", "DUT:DMA:PER 1") == [-240] * 3
+    lines = (
+        "DUT:STAT?",
+        "DUT:DMA:STAT ON",
+        "DUT:DMA:PER 1",
+        "DUT:BOOT?",
+        "DUT:FAUL NONE",
+        "DUT:FAUL?",
+        "DUT:HANG",
+    )
+    assert errors(program, "!lab 0", *lines) == [-240] * len(lines)
 
 
 def test_statistics_of_all_classes(program: Path):

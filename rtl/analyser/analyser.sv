@@ -55,7 +55,7 @@ module analyser
   input  logic         con_valid_i,     // a byte of the server's console
   input  logic   [7:0] con_byte_i,
   input  logic         gate_closed_i,   // quiesce gate of the endpoint
-  input  logic   [3:0] gate_cause_i,    // GateCause bits
+  input  logic   [4:0] gate_cause_i,    // GateCause bits
   input  logic         card_reset_i,    // level: doorbell reset in progress
   input  logic         card_ready_i,    // level: the card presents BOOT2_RUNNING
 

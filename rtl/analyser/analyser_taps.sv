@@ -42,7 +42,7 @@ module analyser_taps
   input  logic             con_valid_i,     // byte of the server's console
   input  logic       [7:0] con_byte_i,
   input  logic             gate_closed_i,
-  input  logic       [3:0] gate_cause_i,
+  input  logic       [4:0] gate_cause_i,
   input  logic             card_reset_i,    // level: doorbell reset in progress
   input  logic             card_ready_i,    // level: card presents BOOT2_RUNNING
 
@@ -86,7 +86,7 @@ module analyser_taps
     logic flr_done;
     logic perst_n;
     logic gate_closed;
-    logic [3:0] gate_cause;
+    logic [4:0] gate_cause;
     logic card_reset;
     logic card_ready;
   } level_t;

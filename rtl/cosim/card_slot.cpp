@@ -23,10 +23,12 @@ CardSlot::CardSlot(uint32_t clock_hz, CoreModel& core, ConfigSpace& config, Root
       flr_limit_(clock_hz / kFlrsPerSecond + 1) {}
 
 void CardSlot::drive_sidebands() {
-  Vvkbench_top& pins = core_.pins();
+  Vcosim_top& pins = core_.pins();
   pins.cfg_command_i = config_.command();
   pins.cfg_mps_i = config_.max_payload() & 7;
   pins.cfg_mrrs_i = config_.max_read_request() & 7;
+  pins.cfg_ext_tag_i = config_.extended_tags();
+  pins.cfg_rcb_i = config_.boundary_128();
   pins.cfg_flr_i = flr_active_;
   pins.perst_ni = powered_;
 }

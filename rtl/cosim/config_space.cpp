@@ -88,6 +88,14 @@ unsigned ConfigSpace::max_read_request() const {
          VK_CONFIG_DEV_CTL_STA_MAX_READ_REQUEST_LSB;
 }
 
+bool ConfigSpace::extended_tags() const {
+  return (word(VK_CONFIG_DEV_CTL_STA_OFFSET) & VK_CONFIG_DEV_CTL_STA_EXTENDED_TAG_MASK) != 0;
+}
+
+bool ConfigSpace::boundary_128() const {
+  return (word(VK_CONFIG_LINK_CTL_STA_OFFSET) & VK_CONFIG_LINK_CTL_STA_RCB_MASK) != 0;
+}
+
 bool ConfigSpace::msix_enabled() const {
   const uint32_t control = word(VK_CONFIG_MSIX_CAP_OFFSET);
   return (control & VK_CONFIG_MSIX_CAP_ENABLE_MASK) != 0 &&
@@ -97,6 +105,14 @@ bool ConfigSpace::msix_enabled() const {
 uint64_t ConfigSpace::bar_base(unsigned index) const {
   const size_t offset = VK_CONFIG_BAR0_OFFSET + 4 * index;
   return static_cast<uint64_t>(word(offset + 4)) << 32 | (word(offset) & ~0xfu);
+}
+
+uint64_t ConfigSpace::bar_bytes(unsigned index) {
+  const auto& masks = write_masks();
+  uint64_t writable = 0;
+  for (unsigned i = 0; i < 8; ++i)
+    writable |= static_cast<uint64_t>(masks[VK_CONFIG_BAR0_OFFSET + 4 * index + i]) << (8 * i);
+  return writable & -writable;
 }
 
 }  // namespace vkcosim

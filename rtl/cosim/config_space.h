@@ -12,7 +12,6 @@ namespace vkcosim {
 class ConfigSpace {
  public:
   static constexpr size_t kBytes = 4096;
-  static constexpr uint32_t kBarBytes = 65536;  // BARs 0, 2 and 4
 
   ConfigSpace() { reset(); }
   // Power-on, PERST# and hot reset.
@@ -30,9 +29,13 @@ class ConfigSpace {
   bool bus_master() const { return (command() & 4) != 0; }
   unsigned max_payload() const;       // DevCtl encoding
   unsigned max_read_request() const;  // DevCtl encoding
+  bool extended_tags() const;         // tags of 8 bits, else of 5
+  bool boundary_128() const;          // Read Completion Boundary: 128 bytes, else 64
   bool msix_enabled() const;          // enabled and not masked as a whole
   // Bus address of a 64-bit BAR, index 0, 2 or 4.
   uint64_t bar_base(unsigned index) const;
+  // Its size in bytes, by the address bits that the host can write.
+  static uint64_t bar_bytes(unsigned index);
 
  private:
   uint32_t word(size_t offset) const;

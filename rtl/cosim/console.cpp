@@ -2,7 +2,7 @@
 // The server's serial console, see console.h.
 #include "console.h"
 
-#include "Vvkbench_top.h"
+#include "Vcosim_top.h"
 #include "log.h"
 
 namespace vkcosim {

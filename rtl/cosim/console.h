@@ -17,7 +17,7 @@
 #include "counters.h"
 #include "sockets.h"
 
-class Vvkbench_top;
+class Vcosim_top;
 
 namespace vkcosim {
 
@@ -27,7 +27,7 @@ class Console {
   static constexpr size_t kMaxClients = 16;
   static constexpr size_t kMaxPending = 65536;  // bytes waiting for the console pin, or for the server
 
-  Console(Vvkbench_top& pins, Counters& counters) : pins_(pins), counters_(counters) {}
+  Console(Vcosim_top& pins, Counters& counters) : pins_(pins), counters_(counters) {}
   Listener& server_listener() { return server_listener_; }
   Listener& host_listener() { return host_listener_; }
 
@@ -50,7 +50,7 @@ class Console {
   void accept_clients();
   void read_hosts();
 
-  Vvkbench_top& pins_;
+  Vcosim_top& pins_;
   Counters& counters_;
   Listener server_listener_, host_listener_;
   Fd server_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Verilated vkbench_top and its clock, see core_model.h.
+// The Verilated cosim_top and its clock, see core_model.h.
 #include "core_model.h"
 
 #include <fcntl.h>
@@ -25,8 +25,8 @@ std::string program_folder() {
 }
 
 CoreModel::CoreModel(uint32_t clock_hz, const uint32_t (&build_id)[4]) {
-  top_ = std::make_unique<Vvkbench_top>(&context_, "top");
-  Vvkbench_top& pins = *top_;
+  top_ = std::make_unique<Vcosim_top>(&context_, "top");
+  Vcosim_top& pins = *top_;
   pins.clk_i = 0;
   pins.rst_ni = 0;
   pins.perst_ni = 0;
@@ -34,8 +34,9 @@ CoreModel::CoreModel(uint32_t clock_hz, const uint32_t (&build_id)[4]) {
   for (unsigned i = 0; i < 4; ++i) pins.build_id_i[i] = build_id[i];
   pins.cq_valid_i = pins.cq_sop_i = pins.cq_eop_i = pins.cq_bar_i = 0;
   pins.rc_valid_i = pins.rc_sop_i = pins.rc_eop_i = 0;
-  pins.cc_ready_i = pins.rq_ready_i = pins.msix_ready_i = 1;
+  pins.rq_ready_i = 1;
   pins.cfg_command_i = pins.cfg_flr_i = pins.cfg_mps_i = pins.cfg_mrrs_i = 0;
+  pins.cfg_ext_tag_i = pins.cfg_rcb_i = 0;
   pins.cfg_bdf_i = 0x0100;  // 01:00.0, the first device behind the root port
   pins.con_valid_i = pins.con_byte_i = 0;
   pins.scpi_rx_valid_i = pins.scpi_rx_byte_i = 0;
@@ -49,6 +50,8 @@ CoreModel::CoreModel(uint32_t clock_hz, const uint32_t (&build_id)[4]) {
   }
   if (moved && fchdir(here.get()) != 0) context_.gotFinish(true);
   pins.rst_ni = 1;
+  settle();  // through the register in cosim_top
+  edge();
   cycle_ = 0;
 }
 

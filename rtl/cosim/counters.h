@@ -19,6 +19,7 @@
   X(ur_bme_clear)         /* of these: Bus Master Enable was 0 */                  \
   X(ur_unmapped)          /* of these: address not mapped, or not that way */      \
   X(malformed_tlps)       /* from the card: crosses 4 KiB, too long, bad framing */\
+  X(wrong_tags)           /* DMA reads with a tag that is in use or too wide */    \
   X(dma_maps) X(dma_unmaps)                                                        \
   X(msix_sent) X(msix_dropped)                                                     \
   X(perst_pulses) X(flr_count) X(flr_timeouts)                                     \

@@ -20,6 +20,7 @@
 #include "pacer.h"
 #include "root_complex.h"
 #include "scpi_port.h"
+#include "self_drive.h"
 #include "vfio_device.h"
 #include "vfio_server.h"
 
@@ -57,6 +58,7 @@ class Machine {
   mutable ScpiPort scpi_;
   VfioDevice device_;
   VfioServer vfio_;
+  SelfDrive drive_;
   double start_s_;
   Pacer pacer_;
   std::vector<pollfd> poll_set_;

@@ -35,9 +35,10 @@ int main(int argc, char** argv) {
     fprintf(stderr, "vkcosim: cannot open the log file %s\n", options.log.c_str());
     return kCannotStart;
   }
-  const std::string firmware = vkcosim::program_folder() + "/firmware.hex";
-  if (access(firmware.c_str(), R_OK) != 0) {
-    fprintf(stderr, "vkcosim: the analyser's firmware %s is missing; build again with rtl/cosim/build.py\n",
+  for (const char* name : {"firmware.hex", "card.hex"}) {
+    const std::string firmware = vkcosim::program_folder() + "/" + name;
+    if (access(firmware.c_str(), R_OK) == 0) continue;
+    fprintf(stderr, "vkcosim: the firmware %s is missing; build again with rtl/cosim/build.py\n",
             firmware.c_str());
     return kCannotStart;
   }

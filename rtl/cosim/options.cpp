@@ -23,9 +23,12 @@ const char kUsage[] =
     "  --read-latency N           cycles from a DMA read to its first completion (default 250)\n"
     "  --read-boundary N          read completions end at multiples of N bytes: 64, 128, ... 4096 (default "
     "64)\n"
+    "  --read-order ORDER         in-order, or shuffle:SEED: DMA reads with different tags are answered in any "
+    "order\n"
     "  --completion-timeout N     cycles that a host access waits for the card (default 25000)\n"
     "  --free-run                 do not pace the clock (benchmark)\n"
-    "  --cycles N                 stop after N cycles and print the speed as JSON\n";
+    "  --cycles N                 stop after N cycles and print the speed as JSON\n"
+    "  --self-drive LOAD          a built-in host keeps the card busy (benchmark): writes, messages, both\n";
 
 namespace {
 
@@ -59,9 +62,11 @@ enum Key {
   kLog,
   kLatency,
   kBoundary,
+  kOrder,
   kTimeout,
   kFree,
   kCycles,
+  kDrive,
   kHelp
 };
 
@@ -75,9 +80,11 @@ const option kLong[] = {{"vfio-socket", required_argument, nullptr, kVfio},
                         {"log", required_argument, nullptr, kLog},
                         {"read-latency", required_argument, nullptr, kLatency},
                         {"read-boundary", required_argument, nullptr, kBoundary},
+                        {"read-order", required_argument, nullptr, kOrder},
                         {"completion-timeout", required_argument, nullptr, kTimeout},
                         {"free-run", no_argument, nullptr, kFree},
                         {"cycles", required_argument, nullptr, kCycles},
+                        {"self-drive", required_argument, nullptr, kDrive},
                         {"help", no_argument, nullptr, kHelp},
                         {nullptr, 0, nullptr, 0}};
 
@@ -120,6 +127,15 @@ Parsed parse_options(int argc, char** argv, Options* options, std::string* error
           return wrong("a power of two, 64 to 4096");
         options->root.read_boundary = static_cast<unsigned>(value);
         break;
+      case kOrder: {
+        constexpr size_t kPrefix = sizeof "shuffle:" - 1;
+        const std::string order = optarg;
+        if (order == "in-order") break;
+        if (order.compare(0, kPrefix, "shuffle:") != 0 || !number(optarg + kPrefix, 0, UINT32_MAX, &value))
+          return wrong("in-order or shuffle:SEED, with a SEED of 0 to 4294967295");
+        options->root.shuffle_seed = static_cast<uint32_t>(value);
+        break;
+      }
       case kTimeout:
         if (!number(optarg, 100, 100000000, &options->root.completion_timeout))
           return wrong("100 to 100000000 cycles");
@@ -127,11 +143,24 @@ Parsed parse_options(int argc, char** argv, Options* options, std::string* error
       case kCycles:
         if (!number(optarg, 1, UINT64_MAX, &options->cycles)) return wrong("a positive number");
         break;
+      case kDrive: {
+        const std::string load = optarg;
+        options->self_drive = load == "writes"     ? Load::kWrites
+                              : load == "messages" ? Load::kMessages
+                              : load == "both"     ? Load::kBoth
+                                                   : Load::kNone;
+        if (options->self_drive == Load::kNone) return wrong("writes, messages or both");
+        break;
+      }
       default:
         *error =
             std::string(optind > 0 ? argv[optind - 1] : "") + ": unknown option, or its value is missing";
         return Parsed::kWrong;
     }
+  }
+  if (options->self_drive != Load::kNone && !options->vfio_socket.empty()) {
+    *error = "--self-drive and --vfio-socket: the card has one host only";
+    return Parsed::kWrong;
   }
   if (optind != argc) {
     *error = std::string(argv[optind]) + ": no such argument";

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "root_complex.h"
+#include "self_drive.h"
 
 namespace vkcosim {
 
@@ -17,6 +18,7 @@ struct Options {
   uint32_t build_id[4] = {};
   bool free_run = false;
   uint64_t cycles = 0;  // stop after so many; 0: never
+  Load self_drive = Load::kNone;
   RootComplexSettings root;
 };
 

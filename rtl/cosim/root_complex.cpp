@@ -21,7 +21,8 @@ RootComplex::RootComplex(const RootComplexSettings& settings, CoreModel& core, c
       config_(config),
       memory_(memory),
       interrupts_(interrupts),
-      counters_(counters) {}
+      counters_(counters),
+      shuffle_(settings.shuffle_seed.value_or(0)) {}
 
 void RootComplex::set_link(bool up) {
   link_up_ = up;
@@ -91,6 +92,7 @@ RootComplex::Status RootComplex::transact(unsigned bar, uint8_t* out, unsigned l
     answered_ = false;
     got_bytes_ = 0;
     wanted_bytes_ = cq_.length_dw() * 4;
+    enabled_bytes_ = count;
   }
   cq_active_ = true;
   cq_beat_ = 0;
@@ -124,7 +126,7 @@ void RootComplex::sample() {
   if (!link_up_) return;
   cq_taken_ = pins_.cq_valid_i && pins_.cq_ready_o;
   rc_taken_ = pins_.rc_valid_i && pins_.rc_ready_o;
-  if (pins_.cc_valid_o && pins_.cc_ready_i) {
+  if (pins_.cc_valid_o) {
     const auto result = cc_in_.beat(pins_.cc_sop_o, pins_.cc_eop_o, pins_.cc_hdr_o, pins_.cc_data_o);
     if (result == TlpAssembler::Result::kComplete) take_completion(cc_in_.tlp());
     if (result == TlpAssembler::Result::kBroken) {
@@ -132,7 +134,7 @@ void RootComplex::sample() {
       malformed_log_.line("completion stream: sop, eop and Length disagree, packet dropped");
     }
   }
-  if (pins_.rq_valid_o && pins_.rq_ready_i) {
+  if (pins_.rq_valid_o) {
     const auto result = rq_in_.beat(pins_.rq_sop_o, pins_.rq_eop_o, pins_.rq_hdr_o, pins_.rq_data_o);
     if (result == TlpAssembler::Result::kComplete) take_request(rq_in_.tlp());
     if (result == TlpAssembler::Result::kBroken) {
@@ -140,7 +142,7 @@ void RootComplex::sample() {
       malformed_log_.line("request stream: sop, eop and Length disagree, packet dropped");
     }
   }
-  if (pins_.msix_valid_o && pins_.msix_ready_i) {
+  if (pins_.msix_valid_o) {
     const unsigned vector = pins_.msix_vector_o;
     // Like the hard IP: no bus mastering, no message.
     const bool allowed = config_.msix_enabled() && config_.bus_master();
@@ -189,6 +191,10 @@ void RootComplex::take_completion(const Tlp& tlp) {
     ++counters_.malformed_tlps;
     malformed_log_.line("completion with %u bytes for a read of %u", tlp.bytes, wanted_bytes_);
     return;
+  }
+  if (const unsigned said = tlp.hdr[1] & 0xfff; got_bytes_ == 0 && said != enabled_bytes_) {
+    ++counters_.malformed_tlps;
+    malformed_log_.line("completion with Byte Count %u for a read of %zu bytes", said, enabled_bytes_);
   }
   memcpy(answer_ + got_bytes_, tlp.data, tlp.bytes);
   got_bytes_ += tlp.bytes;

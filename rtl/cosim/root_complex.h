@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
+#include <random>
 
 #include "config_space.h"
 #include "core_model.h"
@@ -21,7 +23,8 @@ namespace vkcosim {
 struct RootComplexSettings {
   uint64_t read_latency = 250;          // cycles from a memory read to its first completion
   unsigned read_boundary = 64;          // read completions are split at multiples of this (RCB), bytes
-  uint64_t completion_timeout = 25000;  // cycles until a host access gives up
+  std::optional<uint32_t> shuffle_seed;  // reads with different tags are answered in any order
+  uint64_t completion_timeout = 25000;   // cycles until a host access gives up
 };
 
 class RootComplex {
@@ -64,14 +67,17 @@ class RootComplex {
   void take_read(const Tlp& tlp);
   void take_completion(const Tlp& tlp);
   bool check_request(const Tlp& tlp, unsigned limit);
+  void check_tag(const Tlp& tlp);
   void refuse(const Tlp& tlp, const char* why, uint64_t& counter);
+  // Which of the reads is answered next; reads_.end() when none is due.
+  std::deque<PendingRead>::iterator next_read();
   void next_completion();
   void put_cq();
   void put_rc();
 
   const RootComplexSettings settings_;
   CoreModel& core_;
-  Vvkbench_top& pins_;
+  Vcosim_top& pins_;
   const ConfigSpace& config_;
   GuestMemory& memory_;
   Interrupts& interrupts_;
@@ -90,14 +96,16 @@ class RootComplex {
 
   bool waiting_ = false;  // for the completion of the read with tag cq_tag_
   uint8_t cq_tag_ = 0;
-  unsigned wanted_bytes_ = 0, got_bytes_ = 0;
+  unsigned wanted_bytes_ = 0, got_bytes_ = 0;  // whole dwords
+  size_t enabled_bytes_ = 0;                   // of them asked for: Byte Count of the first completion
   uint8_t answer_[kMaxTlpBytes];
   Status answer_status_ = Status::kOk;
   bool answered_ = false;
 
   TlpAssembler cc_in_, rq_in_;
 
-  std::deque<PendingRead> reads_;
+  std::deque<PendingRead> reads_;  // in the order of their arrival, so that due never falls
+  std::minstd_rand shuffle_;
   Tlp rc_;  // the completion being sent
   bool rc_active_ = false;
   unsigned rc_beat_ = 0;

@@ -42,6 +42,20 @@ bool RootComplex::check_request(const Tlp& tlp, unsigned limit) {
   return false;
 }
 
+// A tag names one read at a time, and has 5 bits unless Extended Tag is enabled (PCIe 2.2.6.2). A root
+// complex answers such a read all the same.
+void RootComplex::check_tag(const Tlp& tlp) {
+  const uint32_t tag = tlp.hdr[1] >> 8 & 0xff;
+  const char* wrong = nullptr;
+  if (tag > 31 && !config_.extended_tags()) wrong = "it has 8 bits, but Extended Tag is not enabled";
+  for (const PendingRead& read : reads_)
+    if ((read.request[1] >> 8 & 0xff) == tag) wrong = "a read with it is not answered yet";
+  if (wrong == nullptr) return;
+  ++counters_.wrong_tags;
+  malformed_log_.line("read from the card at 0x%llx has tag %u: %s",
+                      static_cast<unsigned long long>(tlp.address()), tag, wrong);
+}
+
 void RootComplex::take_request(const Tlp& tlp) {
   if (!tlp.is_memory()) {
     ++counters_.malformed_tlps;
@@ -83,6 +97,7 @@ void RootComplex::take_write(const Tlp& tlp) {
 
 void RootComplex::take_read(const Tlp& tlp) {
   if (!check_request(tlp, size_from_encoding(config_.max_read_request()))) return;
+  check_tag(tlp);
   const unsigned first = tlp.first_be();
   const bool single = tlp.length_dw() == 1;
   const unsigned lead = lowest_bit(first);
@@ -106,13 +121,23 @@ void RootComplex::take_read(const Tlp& tlp) {
   reads_.push_back(read);
 }
 
+std::deque<RootComplex::PendingRead>::iterator RootComplex::next_read() {
+  const uint64_t now = core_.cycle();
+  if (reads_.front().due > now) return reads_.end();
+  if (!settings_.shuffle_seed) return reads_.begin();
+  const auto due =
+      std::find_if(reads_.begin(), reads_.end(), [now](const PendingRead& read) { return read.due > now; });
+  return reads_.begin() + static_cast<std::ptrdiff_t>(shuffle_() % static_cast<size_t>(due - reads_.begin()));
+}
+
 // Puts the next completion on the pins when it is due. Memory is read now, not at the request: a page that
 // was unmapped in between is answered with Unsupported Request.
 void RootComplex::next_completion() {
-  PendingRead& read = reads_.front();
-  if (core_.cycle() < read.due) return;
-  const unsigned to_boundary =
-      settings_.read_boundary - static_cast<unsigned>(read.address % settings_.read_boundary);
+  const auto next = next_read();
+  if (next == reads_.end()) return;
+  PendingRead& read = *next;
+  const unsigned boundary = std::max(settings_.read_boundary, config_.boundary_128() ? 128u : 64u);
+  const unsigned to_boundary = boundary - static_cast<unsigned>(read.address % boundary);
   const unsigned part = std::min(read.remaining, to_boundary);
   const unsigned lead = read.address & 3;
   rc_.bytes = (lead + part + 3) / 4 * 4;
@@ -135,7 +160,7 @@ void RootComplex::next_completion() {
   } else {
     read.remaining = 0;
   }
-  if (read.remaining == 0) reads_.pop_front();
+  if (read.remaining == 0) reads_.erase(next);
   rc_active_ = true;
   rc_beat_ = 0;
   put_rc();

@@ -2,12 +2,12 @@
 // The analyser's SCPI port, see scpi_port.h.
 #include "scpi_port.h"
 
-#include "Vvkbench_top.h"
+#include "Vcosim_top.h"
 #include "log.h"
 
 namespace vkcosim {
 
-ScpiPort::ScpiPort(uint32_t clock_hz, Vvkbench_top& pins, const uint64_t& cycle, Counters& counters)
+ScpiPort::ScpiPort(uint32_t clock_hz, Vcosim_top& pins, const uint64_t& cycle, Counters& counters)
     : pins_(pins),
       cycle_(cycle),
       counters_(counters),
@@ -54,7 +54,7 @@ void ScpiPort::flush() {
 
 void ScpiPort::sample() {
   rx_taken_ = pins_.scpi_rx_valid_i && pins_.scpi_rx_ready_o;
-  if (!pins_.scpi_tx_valid_o || !pins_.scpi_tx_ready_i) return;
+  if (!pins_.scpi_tx_valid_o) return;
   last_output_ = cycle_;
   if (client_ && !clearing_) {
     out_.push(pins_.scpi_tx_byte_o);

@@ -10,12 +10,13 @@
 #include <poll.h>
 
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "counters.h"
 #include "sockets.h"
 
-class Vvkbench_top;
+class Vcosim_top;
 
 namespace vkcosim {
 
@@ -25,11 +26,13 @@ class ScpiPort {
   static constexpr size_t kMaxIn = 65536;      // bytes read ahead from the client
   static constexpr size_t kMaxOut = 4u << 20;  // bytes for a client that reads slowly; then the core waits
 
-  ScpiPort(uint32_t clock_hz, Vvkbench_top& pins, const uint64_t& cycle, Counters& counters);
+  ScpiPort(uint32_t clock_hz, Vcosim_top& pins, const uint64_t& cycle, Counters& counters);
   Listener& listener() { return listener_; }
 
   void add_poll(std::vector<pollfd>* set) const;
   void service();
+  // As if a client had sent it.
+  void type(const char* text) { in_.append(text, strlen(text)); }
   // Sends what the core has produced.
   void flush();
 
@@ -39,7 +42,7 @@ class ScpiPort {
  private:
   void drop_client(const char* why);
 
-  Vvkbench_top& pins_;
+  Vcosim_top& pins_;
   const uint64_t& cycle_;
   Counters& counters_;
   const uint64_t quiet_cycles_;

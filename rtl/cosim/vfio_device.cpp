@@ -33,7 +33,7 @@ uint64_t region_bytes(uint32_t index) {
   switch (index) {
     case kBar0:
     case kBar2:
-    case kBar4: return ConfigSpace::kBarBytes;
+    case kBar4: return ConfigSpace::bar_bytes(index);
     case kConfig: return ConfigSpace::kBytes;
     default: return 0;
   }

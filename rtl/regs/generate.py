@@ -10,7 +10,8 @@ For every ``rtl/regs/*.rdl`` (one root addrmap each, named as the file):
 * ``rtl/vkbench_addr_pkg.sv``, ``c/vkbench_regs.h``, ``py/vkbench_regs.py``: offset, reset value, host write mask
   and field positions of every register, as constants in three languages.
 
-From ``bench/capture/layout.py``: ``rtl/capture_pkg.sv`` and ``c/capture_layout.h``.
+From ``bench/capture/layout.py``: ``rtl/capture_pkg.sv`` and ``c/capture_layout.h``. From ``rtl/faults.py``:
+``rtl/vk_faults_pkg.sv`` and ``c/vk_faults.h``.
 """
 
 from __future__ import annotations
@@ -170,6 +171,14 @@ def emit_layout(out: Path) -> None:
     )
 
 
+def emit_faults(out: Path) -> None:
+    sys.path.insert(0, str(HERE.parent))
+    import faults
+
+    write_if_changed(out / "rtl/vk_faults_pkg.sv", f"// {SPDX}\n// {BANNER}\n{faults.systemverilog()}")
+    write_if_changed(out / "c/vk_faults.h", f"/* {SPDX} */\n/* {BANNER} */\n{faults.c_header()}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -192,6 +201,7 @@ def main() -> int:
             )
     emit_constants(maps, out)
     emit_layout(out)
+    emit_faults(out)
     return 0
 
 

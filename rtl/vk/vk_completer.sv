@@ -6,7 +6,7 @@
 module vk_completer
   import vk_pkg::*;
 #(
-  parameter int unsigned ReadDwords = 8  // longest read answered: one beat, and more than any CPU load
+  parameter int unsigned ReadDwords = 16  // longest read answered: 64 bytes, a CPU's longest load
 ) (
   input  logic         clk_i,
   input  logic         rst_ni,
@@ -23,15 +23,17 @@ module vk_completer
   input  logic   [2:0] cq_bar_i,
   input  logic [255:0] cq_data_i,
 
-  output logic         cc_valid_o,
+  output logic         cc_valid_o,   // one completion, of one or two beats, per request
   input  logic         cc_ready_i,
+  output logic         cc_sop_o,
+  output logic         cc_eop_o,
   output logic [127:0] cc_hdr_o,
   output logic [255:0] cc_data_o,
 
   output logic         bus_req_o,    // one clock per access; answered by bus_ack_i in a later one
   output logic         bus_write_o,
   output logic   [2:0] bus_bar_o,
-  output logic  [15:0] bus_offset_o,
+  output logic [OffsetBits-1:0] bus_offset_o,
   output logic   [3:0] bus_be_o,
   output logic  [31:0] bus_wdata_o,
   input  logic         bus_ack_i,
@@ -43,17 +45,18 @@ module vk_completer
     Access,    // one dword
     Ack,
     NextBeat,  // more payload of a write
-    Complete
+    Complete,
+    CompleteRest
   } state_e;
 
   state_e       state_q;
   logic         write_q, more_q, locked_q;
   logic   [2:0] bar_q, status_q;
-  logic  [15:0] offset_q;       // of the dword under way
+  logic [OffsetBits-1:0] offset_q;  // of the dword under way
   logic  [10:0] left_q;         // dwords, with the one under way
-  logic   [3:0] lane_q;         // dword in the beat; 8 = beat used up
+  logic   [3:0] lane_q;         // dword in the beat (write) or in the answer (read)
   logic   [3:0] be_q, last_be_q;
-  logic [255:0] data_q;         // write: lane 0 is next; read: lane n is dword n
+  logic [15:0][31:0] data_q;    // write: lane 0 is next; read: lane n is dword n
 
   // What the completion copies from the request.
   logic  [31:0] dw0_q;
@@ -66,14 +69,14 @@ module vk_completer
   req_kind_e    kind;
   logic  [10:0] length;
   logic   [3:0] first_be, last_be;
-  logic  [15:0] offset;
+  logic [OffsetBits-1:0] offset;
   logic         bar_ok, is_mem_read;
 
   assign kind        = req_kind(cq_hdr_i[31], cq_hdr_i[30], cq_hdr_i[28:24]);
   assign length      = req_length(cq_hdr_i[9:0]);
   assign first_be    = cq_hdr_i[35:32];
   assign last_be     = cq_hdr_i[39:36];
-  assign offset      = req_offset(cq_hdr_i[29], cq_hdr_i[79:64], cq_hdr_i[111:96]);
+  assign offset      = req_offset(cq_bar_i, cq_hdr_i[29], cq_hdr_i[84:64], cq_hdr_i[116:96]);
   assign bar_ok      = cq_bar_i == 3'd0 || cq_bar_i == 3'd2 || cq_bar_i == 3'd4;
   assign is_mem_read = !cq_hdr_i[30] && (cq_hdr_i[28:24] == TypeMem || cq_hdr_i[28:24] == TypeMemLk);
 
@@ -111,18 +114,19 @@ module vk_completer
         end
         Ack: begin
           if (bus_ack_i) begin
-            if (write_q) data_q <= {32'd0, data_q[255:32]};
-            else         data_q[32*lane_q[2:0] +: 32] <= bus_rdata_i;
-            offset_q <= offset_q + 16'd4;
+            if (write_q) data_q         <= data_q >> 32;
+            else         data_q[lane_q] <= bus_rdata_i;
+            offset_q <= next_offset(bar_q, offset_q);
             left_q   <= left_q - 1'b1;
             lane_q   <= lane_q + 1'b1;
             be_q     <= (left_q == 11'd2) ? last_be_q : 4'hf;
-            if (left_q == 11'd1)     state_q <= write_q ? Idle : Complete;
-            else if (lane_q == 4'd7) state_q <= more_q ? NextBeat : Idle;  // Idle: cut short
-            else                     state_q <= Access;
+            if (left_q == 11'd1)                state_q <= write_q ? Idle : Complete;
+            else if (write_q && lane_q == 4'd7) state_q <= more_q ? NextBeat : Idle;  // Idle: cut short
+            else                                state_q <= Access;
           end
         end
-        Complete: if (cc_ready_i) state_q <= Idle;
+        Complete:     if (cc_ready_i) state_q <= cc_eop_o ? Idle : CompleteRest;
+        CompleteRest: if (cc_ready_i) state_q <= Idle;
         default: begin  // Idle, NextBeat; a first beat in NextBeat means that the link lost the rest
           if (cq_valid_i && cq_sop_i) begin
             state_q      <= Idle;
@@ -136,7 +140,7 @@ module vk_completer
             lane_q       <= '0;
             be_q         <= first_be;
             last_be_q    <= last_be;
-            data_q       <= (kind == ReqWrite) ? cq_data_i : '0;
+            data_q       <= (kind == ReqWrite) ? {256'd0, cq_data_i} : '0;
             dw0_q        <= cq_hdr_i[31:0];
             requester_q  <= cq_hdr_i[63:48];
             tag_q        <= cq_hdr_i[47:40];
@@ -162,7 +166,7 @@ module vk_completer
               default: ;
             endcase
           end else if (cq_valid_i && state_q == NextBeat) begin
-            data_q  <= cq_data_i;
+            data_q  <= {256'd0, cq_data_i};
             lane_q  <= '0;
             more_q  <= !cq_eop_i;
             state_q <= Access;
@@ -179,12 +183,14 @@ module vk_completer
   assign bus_bar_o    = bar_q;
   assign bus_offset_o = offset_q;
   assign bus_be_o     = be_q;
-  assign bus_wdata_o  = data_q[31:0];
+  assign bus_wdata_o  = data_q[0];
 
   logic with_data;
   assign with_data  = status_q == CplSc;
-  assign cc_valid_o = state_q == Complete;
-  assign cc_data_o  = with_data ? data_q : '0;
+  assign cc_valid_o = state_q == Complete || state_q == CompleteRest;
+  assign cc_sop_o   = state_q == Complete;
+  assign cc_eop_o   = state_q == CompleteRest || !with_data || dw0_q[9:0] <= 10'd8;
+  assign cc_data_o  = !with_data ? '0 : (state_q == CompleteRest) ? data_q[15:8] : data_q[7:0];
 
   always_comb begin
     cc_hdr_o         = '0;
@@ -207,13 +213,13 @@ module vk_completer
     if (rst_ni) begin
       assert (!(state_q == Ack && bus_req_o)) else $error("access before the answer to the last");
       if (cc_valid_o && with_data) assert (dw0_q[9:0] != '0 && dw0_q[9:0] <= 10'(ReadDwords))
-        else $error("completion longer than one beat");
+        else $error("completion longer than a read may be");
     end
   end
 `endif
 
   logic unused;
-  assign unused = ^{cq_hdr_i[127:112], cq_hdr_i[95:80], cq_hdr_i[65:64],
+  assign unused = ^{cq_hdr_i[127:117], cq_hdr_i[97:96], cq_hdr_i[95:85], cq_hdr_i[65:64],
                     dw0_q[31:24], dw0_q[17:14], dw0_q[11:10]};
 
 endmodule

@@ -1,179 +1,342 @@
 // SPDX-License-Identifier: Apache-2.0
-// DMA engine of the lab: writes sequence-numbered patterns into the scratch buffer that the driver announced,
-// or reads from it. Every 8 bytes written are {u32 sequence, u32 magic}, the sequence counts TLPs and starts
-// at 1 after each card reset.
-//
-// A TLP that the gate has let start is always finished, in a reset too. One that it has not is withdrawn when
-// the gate closes; its sequence number and address are then used by the next.
+// DMA engine of the card: moves descriptors' bytes between host memory and the card's memory ("store"), sends
+// the lab's traffic, and gives host and soft core their own access to the store. How requests are cut, tags,
+// credits and errors: docs/dma.md.
 module vk_dma
   import vk_pkg::*;
-(
+  import vk_dma_pkg::*;
+#(
+  parameter int unsigned StoreBytes   = 1 << 20,  // power of two
+  parameter int unsigned CplHeaders   = 256,      // completion buffer of the hard IP: headers,
+  parameter int unsigned CplData      = 2048,     // and units of 16 bytes
+  parameter int unsigned TimeoutTicks = 100       // completion timeout in ticks
+) (
   input  logic         clk_i,
   input  logic         rst_ni,
-  input  logic         tick_i,           // every 100 us
-  input  logic         clear_i,          // card reset
+  input  logic  [31:0] fault_i,            // seeded defects, see vk_faults_pkg
+  input  logic         tick_i,             // every 100 us
+  input  logic         clear_i,            // card reset: at least 4 clocks; everything is abandoned
+  input  logic         gate_closed_i,      // no TLP starts now
 
-  input  logic         enable_i,
-  input  logic         read_i,           // 0 write, 1 read
-  input  logic  [31:0] period_i,         // clocks between starts, 0 = back to back
-  input  logic  [15:0] length_i,         // bytes per TLP asked for
-  input  logic  [63:0] buffer_i,         // scratch buffer, bus address; 0 = none announced
-  input  logic  [31:0] size_i,           // its size in bytes
-  input  logic         buffer_new_i,     // one clock: announced anew
-  input  logic         gate_closed_i,
-  input  logic   [2:0] mps_i,            // Max_Payload_Size, Max_Read_Request_Size as in Device Control
+  input  logic   [2:0] mps_i,              // Max_Payload_Size, Max_Read_Request_Size as in Device Control
   input  logic   [2:0] mrrs_i,
-  input  logic  [15:0] bdf_i,            // our requester id
+  input  logic         ext_tag_i,          // 8-bit tags enabled
+  input  logic         rcb_i,              // read completion boundary: 0 64 bytes, 1 128 bytes
+  input  logic  [15:0] bdf_i,              // our requester id
+  input  logic         fill_i,             // writes fill whole beats of the hard IP's stream
 
-  output logic         req_valid_o,      // to the gate
+  input  logic         rd_valid_i,         // descriptor: host to store
+  output logic         rd_ready_o,
+  input  logic  [63:0] rd_host_i,
+  input  logic  [31:0] rd_store_i,
+  input  logic  [31:0] rd_bytes_i,
+  input  logic         rd_abort_i,         // ends all open descriptors with DmaAborted
+  output logic         rd_done_o,          // one clock per descriptor, in order
+  output logic   [3:0] rd_code_o,          // dma_result_e
+
+  input  logic         wr_valid_i,         // descriptor: store to host
+  output logic         wr_ready_o,
+  input  logic  [63:0] wr_host_i,
+  input  logic  [31:0] wr_store_i,
+  input  logic  [31:0] wr_bytes_i,
+  input  logic         wr_abort_i,
+  output logic         wr_done_o,
+  output logic   [3:0] wr_code_o,
+
+  input  logic         traffic_enable_i,   // lab traffic, see vk_traffic
+  input  logic         traffic_read_i,
+  input  logic  [31:0] traffic_period_i,
+  input  logic  [15:0] traffic_length_i,
+  input  logic  [63:0] buffer_i,
+  input  logic  [31:0] size_i,
+  input  logic         buffer_new_i,
+  output logic  [31:0] sequence_o,
+  output logic         busy_o,
+  output logic         outstanding_o,
+  output logic         cpl_ok_o,
+  output logic         cpl_error_o,
+  output logic         cpl_timeout_o,
+
+  output logic         req_valid_o,        // to the gate
   input  logic         req_ready_i,
   output logic         req_sop_o,
   output logic         req_eop_o,
   output logic [127:0] req_hdr_o,
   output logic [255:0] req_data_o,
 
-  input  logic         cpl_beat_i,       // first beat of a completion accepted
-  input  logic [127:0] cpl_hdr_i,
+  input  logic         rc_valid_i,         // completions
+  output logic         rc_ready_o,
+  input  logic         rc_sop_i,
+  input  logic         rc_eop_i,
+  input  logic [127:0] rc_hdr_i,
+  input  logic [255:0] rc_data_i,
 
-  output logic  [31:0] sequence_o,       // of the next write
-  output logic         busy_o,
-  output logic         outstanding_o,
-  output logic         cpl_ok_o,
-  output logic         cpl_error_o,
-  output logic         cpl_timeout_o
+  input  logic         mem_write_i,        // host's aligned dword into the store, held until ready
+  input  logic  [31:0] mem_waddr_i,
+  input  logic   [3:0] mem_wbe_i,
+  input  logic  [31:0] mem_wdata_i,
+  output logic         mem_wready_o,
+  input  logic         mem_read_i,         // soft core's dword from the store, held until valid
+  input  logic  [31:0] mem_raddr_i,
+  output logic         mem_rvalid_o,
+  output logic  [31:0] mem_rdata_o
 );
 
-  // Length: a multiple of 8 from 8 to 256, at most MPS or MRRS. Both are at least 128, and 256 from encoding
-  // 1 on.
-  logic [8:0] limit;
-  always_comb begin
-    limit = {length_i[8:3], 3'b000};
-    if (length_i[15:8] != '0) limit = 9'd256;
-    if (limit == '0) limit = 9'd8;
-    if ((read_i ? mrrs_i : mps_i) == '0 && limit > 9'd128) limit = 9'd128;
-  end
+  // The engine's clock runs only while there is something to do: in simulation it is then nearly free. The
+  // tail is longer than any pipeline here, and than what a change of clear_i or gate_closed_i needs.
+  logic       clk, wake, clear_q, closed_q, traffic_wake, rd_idle, wr_idle, reader_idle, writer_idle;
+  logic       tags_used, arbiter_idle;
+  logic [3:0] tail_q;
 
-  logic        run, plan_valid, start;
-  logic [63:0] plan_addr;
-  logic  [8:0] plan_bytes;
-  logic        tag_free;
-  logic  [4:0] tag;
-  logic        first_sent, last_sent;
-
-  assign run = enable_i && !gate_closed_i && !clear_i && !buffer_new_i && buffer_i != '0;
-
-  vk_dma_plan u_plan (
-    .clk_i, .rst_ni,
-    .restart_i (clear_i || buffer_new_i),
-    .run_i     (run),
-    .base_i    ({buffer_i[63:3], 3'b000}),
-    .size_i,
-    .limit_i   (limit),
-    .take_i    (first_sent),
-    .valid_o   (plan_valid),
-    .addr_o    (plan_addr),
-    .bytes_o   (plan_bytes)
-  );
-
-  vk_read_tag u_read_tag (
-    .clk_i, .rst_ni, .tick_i, .bdf_i,
-    .issue_i       (first_sent && !req_hdr_o[30]),
-    .abandon_i     (clear_i),
-    .free_o        (tag_free),
-    .tag_o         (tag),
-    .outstanding_o,
-    .ok_o          (cpl_ok_o),
-    .error_o       (cpl_error_o),
-    .timeout_o     (cpl_timeout_o),
-    .cpl_beat_i, .cpl_hdr_i
-  );
-
-  logic        valid_q, sop_q, read_q, four_dw_q;
-  logic [31:0] seq_q, seq_d, tlp_seq_q;
-  logic [63:0] addr_q;
-  logic  [8:0] bytes_q;
-  logic  [3:0] beats_left_q;  // without the present one
-  logic [31:0] wait_q;        // clocks until the next start
-
-  assign first_sent = req_valid_o && req_ready_i && sop_q;
-  assign last_sent  = req_valid_o && req_ready_i && req_eop_o;
-  assign seq_d      = seq_q + 32'(first_sent && !read_q);
-
-  // While first_sent is set the plan is the one of the TLP under way.
-  assign start = run && plan_valid && !first_sent && (!valid_q || last_sent) && wait_q <= 32'd1 &&
-                 (!read_i || (tag_free && !outstanding_o));
+  assign wake = !rst_ni || clear_i != clear_q || gate_closed_i != closed_q || traffic_wake || rd_valid_i ||
+                rd_abort_i || wr_valid_i || wr_abort_i || rc_valid_i || mem_write_i || mem_read_i ||
+                tags_used || !(rd_idle && wr_idle && reader_idle && writer_idle && arbiter_idle);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      valid_q      <= 1'b0;
-      sop_q        <= 1'b0;
-      read_q       <= 1'b0;
-      four_dw_q    <= 1'b0;
-      seq_q        <= 32'd1;
-      tlp_seq_q    <= '0;
-      addr_q       <= '0;
-      bytes_q      <= '0;
-      beats_left_q <= '0;
-      wait_q       <= '0;
+      clear_q  <= 1'b1;
+      closed_q <= 1'b1;
+      tail_q   <= '1;
     end else begin
-      if (first_sent)            wait_q <= (period_i == '0) ? '0 : period_i - 1'b1;
-      else if (wait_q > period_i) wait_q <= period_i;
-      else if (wait_q != '0)     wait_q <= wait_q - 1'b1;
-
-      seq_q <= clear_i ? 32'd1 : seq_d;
-
-      if (start) begin
-        valid_q      <= 1'b1;
-        sop_q        <= 1'b1;
-        read_q       <= read_i;
-        four_dw_q    <= plan_addr[63:32] != '0;
-        tlp_seq_q    <= seq_d;
-        addr_q       <= plan_addr;
-        bytes_q      <= plan_bytes;
-        beats_left_q <= read_i ? '0 : 4'((plan_bytes - 9'd1) >> 5);
-      end else if (req_valid_o && req_ready_i) begin
-        valid_q      <= !req_eop_o;
-        sop_q        <= 1'b0;
-        beats_left_q <= beats_left_q - 1'b1;
-      end else if (sop_q && !run) begin
-        valid_q <= 1'b0;  // withdrawn
-        sop_q   <= 1'b0;
-      end
+      clear_q  <= clear_i;
+      closed_q <= gate_closed_i;
+      tail_q   <= {tail_q[2:0], wake};
     end
   end
 
-  // A first beat is offered only while the engine may run, so that a new buffer or a reset takes effect at
-  // once.
-  assign req_valid_o = valid_q && (!sop_q || run);
-  assign req_sop_o   = sop_q;
-  assign req_eop_o   = beats_left_q == '0;
+  clock_gate u_clock (.clk_i, .enable_i(wake || tail_q != '0), .clk_o(clk));
 
-  always_comb begin
-    req_hdr_o         = '0;
-    req_hdr_o[31:29]  = {1'b0, !read_q, four_dw_q};
-    req_hdr_o[28:24]  = TypeMem;
-    req_hdr_o[9:0]    = {3'd0, bytes_q[8:2]};
-    req_hdr_o[63:48]  = bdf_i;
-    req_hdr_o[47:40]  = read_q ? {3'd0, tag} : 8'd0;
-    req_hdr_o[39:32]  = 8'hff;  // at least two dwords, all bytes enabled
-    req_hdr_o[95:64]  = four_dw_q ? addr_q[63:32] : addr_q[31:0];
-    req_hdr_o[127:96] = four_dw_q ? addr_q[31:0] : '0;
+  // Request streams: traffic, writer, reader.
+  localparam int unsigned Traffic = 0, Writer = 1, Reader = 2, Sources = 3;
+  logic         src_valid [Sources], src_ready [Sources], src_sop [Sources], src_eop [Sources];
+  logic [127:0] src_hdr [Sources];
+  logic [255:0] src_data [Sources];
+
+  vk_arbiter #(.Sources(Sources)) u_arbiter (
+    .clk_i   (clk), .rst_ni,
+    .stop_i  (gate_closed_i || clear_i),
+    .valid_i (src_valid), .ready_o(src_ready), .sop_i(src_sop), .eop_i(src_eop), .hdr_i(src_hdr),
+    .data_i  (src_data),
+    .valid_o (req_valid_o), .ready_i(req_ready_i), .sop_o(req_sop_o), .eop_o(req_eop_o), .hdr_o(req_hdr_o),
+    .data_o  (req_data_o),
+    .idle_o  (arbiter_idle)
+  );
+
+  logic        traffic_read, traffic_sent;
+  logic [63:0] traffic_host;
+  logic [12:0] traffic_bytes;
+
+  vk_traffic u_traffic (
+    .clk_i         (clk), .free_clk_i(clk_i), .rst_ni, .fault_i, .clear_i,
+    .wake_o        (traffic_wake),
+    .enable_i      (traffic_enable_i),
+    .read_i        (traffic_read_i),
+    .period_i      (traffic_period_i),
+    .length_i      (traffic_length_i),
+    .buffer_i, .size_i, .buffer_new_i, .gate_closed_i, .mps_i, .mrrs_i, .bdf_i,
+    .req_valid_o   (src_valid[Traffic]),
+    .req_ready_i   (src_ready[Traffic]),
+    .req_sop_o     (src_sop[Traffic]),
+    .req_eop_o     (src_eop[Traffic]),
+    .req_hdr_o     (src_hdr[Traffic]),
+    .req_data_o    (src_data[Traffic]),
+    .read_valid_o  (traffic_read),
+    .read_host_o   (traffic_host),
+    .read_bytes_o  (traffic_bytes),
+    .read_sent_i   (traffic_sent),
+    .outstanding_i (outstanding_o),
+    .sequence_o, .busy_o
+  );
+
+  // Host to store: the channel cuts, the reader sends, the tag table remembers, the receiver stores.
+  logic                rd_request, rd_take, rd_end, rd_error;
+  dma_request_t        rd_cut, want;
+  logic [SlotBits-1:0] rd_slot;
+  dma_result_e         rd_error_code;
+  logic                want_rcb, choose, issue, issue_traffic, tag_free, room;
+  logic          [7:0] tag;
+  logic                beat, first, freed, freed_rcb;
+  logic          [6:0] freed_blocks;
+  logic        [127:0] cpl_hdr;
+  dma_verdict_t        verdict;
+
+  vk_channel #(.StoreBytes(StoreBytes)) u_rd_channel (
+    .clk_i           (clk), .rst_ni, .clear_i,
+    .abort_i         (rd_abort_i),
+    .hold_i          (1'b0),
+    .limit_i         (mrrs_i),
+    .fill_i          (1'b0),
+    .idle_o          (rd_idle),
+    .valid_i         (rd_valid_i),
+    .ready_o         (rd_ready_o),
+    .host_i          (rd_host_i),
+    .store_i         (rd_store_i),
+    .bytes_i         (rd_bytes_i),
+    .done_o          (rd_done_o),
+    .code_o          (rd_code_o),
+    .request_valid_o (rd_request),
+    .request_take_i  (rd_take),
+    .request_o       (rd_cut),
+    .end_i           (rd_end),
+    .error_i         (rd_error),
+    .slot_i          (rd_slot),
+    .error_code_i    (rd_error_code)
+  );
+
+  vk_reader u_reader (
+    .clk_i           (clk), .rst_ni, .clear_i, .bdf_i, .rcb_i,
+    .abort_i         (rd_abort_i),
+    .idle_o          (reader_idle),
+    .request_valid_i (rd_request),
+    .request_take_o  (rd_take),
+    .request_i       (rd_cut),
+    .traffic_valid_i (traffic_read),
+    .traffic_host_i  (traffic_host),
+    .traffic_bytes_i (traffic_bytes),
+    .traffic_sent_o  (traffic_sent),
+    .want_o          (want),
+    .want_rcb_o      (want_rcb),
+    .choose_o        (choose),
+    .issue_o         (issue),
+    .issue_traffic_o (issue_traffic),
+    .tag_free_i      (tag_free),
+    .tag_i           (tag),
+    .room_i          (room),
+    .req_valid_o     (src_valid[Reader]),
+    .req_ready_i     (src_ready[Reader]),
+    .req_hdr_o       (src_hdr[Reader])
+  );
+  assign src_sop[Reader]  = 1'b1;
+  assign src_eop[Reader]  = 1'b1;
+  assign src_data[Reader] = '0;
+
+  vk_tags #(.CplHeaders(CplHeaders), .CplData(CplData), .TimeoutTicks(TimeoutTicks)) u_tags (
+    .clk_i            (clk), .rst_ni, .fault_i, .tick_i, .ext_tag_i, .bdf_i, .clear_i,
+    .abort_i          (rd_abort_i),
+    .used_o           (tags_used),
+    .outstanding_o,
+    .request_i        (want),
+    .rcb_i            (want_rcb),
+    .choose_i         (choose),
+    .issue_i          (issue),
+    .issue_traffic_i  (issue_traffic),
+    .free_o           (tag_free),
+    .tag_o            (tag),
+    .room_o           (room),
+    .beat_i           (beat),
+    .first_i          (first),
+    .hdr_i            (cpl_hdr),
+    .verdict_o        (verdict),
+    .release_i        (freed),
+    .release_blocks_i (freed_blocks),
+    .release_rcb_i    (freed_rcb)
+  );
+
+  logic         cpl_write, mem_write;
+  logic  [31:0] cpl_waddr, cpl_wbe;
+  logic [255:0] cpl_wdata;
+
+  vk_receiver u_receiver (
+    .clk_i            (clk), .rst_ni, .clear_i,
+    .abort_i          (rd_abort_i),
+    .rc_valid_i, .rc_ready_o, .rc_sop_i, .rc_eop_i, .rc_hdr_i, .rc_data_i,
+    .beat_o           (beat),
+    .first_o          (first),
+    .hdr_o            (cpl_hdr),
+    .verdict_i        (verdict),
+    .release_o        (freed),
+    .release_blocks_o (freed_blocks),
+    .release_rcb_o    (freed_rcb),
+    .end_o            (rd_end),
+    .error_o          (rd_error),
+    .slot_o           (rd_slot),
+    .code_o           (rd_error_code),
+    .cpl_ok_o, .cpl_error_o, .cpl_timeout_o,
+    .want_write_i     (mem_write_i),
+    .granted_i        (mem_wready_o),
+    .write_o          (cpl_write),
+    .waddr_o          (cpl_waddr),
+    .wbe_o            (cpl_wbe),
+    .wdata_o          (cpl_wdata)
+  );
+
+  // Store to host.
+  logic                wr_request, wr_take, wr_end, wr_drain, wr_read, wr_read_ready;
+  dma_request_t        wr_cut;
+  logic [SlotBits-1:0] wr_slot;
+  logic         [31:0] wr_raddr;
+  logic        [255:0] store_rdata;
+
+  vk_channel #(.StoreBytes(StoreBytes)) u_wr_channel (
+    .clk_i           (clk), .rst_ni, .clear_i, .fill_i,
+    .abort_i         (wr_abort_i),
+    .hold_i          (wr_drain),
+    .limit_i         (mps_i),
+    .idle_o          (wr_idle),
+    .valid_i         (wr_valid_i),
+    .ready_o         (wr_ready_o),
+    .host_i          (wr_host_i),
+    .store_i         (wr_store_i),
+    .bytes_i         (wr_bytes_i),
+    .done_o          (wr_done_o),
+    .code_o          (wr_code_o),
+    .request_valid_o (wr_request),
+    .request_take_i  (wr_take),
+    .request_o       (wr_cut),
+    .end_i           (wr_end),
+    .error_i         (1'b0),
+    .slot_i          (wr_slot),
+    .error_code_i    (DmaOk)
+  );
+
+  vk_writer u_writer (
+    .clk_i           (clk), .rst_ni, .clear_i, .bdf_i,
+    .abort_i         (wr_abort_i),
+    .idle_o          (writer_idle),
+    .drain_o         (wr_drain),
+    .request_valid_i (wr_request),
+    .request_take_o  (wr_take),
+    .request_i       (wr_cut),
+    .end_o           (wr_end),
+    .slot_o          (wr_slot),
+    .read_o          (wr_read),
+    .read_ready_i    (wr_read_ready),
+    .raddr_o         (wr_raddr),
+    .rdata_i         (store_rdata),
+    .req_valid_o     (src_valid[Writer]),
+    .req_ready_i     (src_ready[Writer]),
+    .req_sop_o       (src_sop[Writer]),
+    .req_eop_o       (src_eop[Writer]),
+    .req_hdr_o       (src_hdr[Writer]),
+    .req_data_o      (src_data[Writer])
+  );
+
+  // The store. Completions go before the host, which gets a clock of theirs when it waits; the soft core goes
+  // before the writer.
+  logic       core_read;
+  logic [1:0] core_read_q;
+
+  assign mem_wready_o  = mem_write_i && !cpl_write;
+  assign mem_write     = mem_wready_o && mem_waddr_i < StoreBytes;
+  assign core_read     = mem_read_i && core_read_q == '0;
+  assign wr_read_ready = !core_read;
+  assign mem_rvalid_o  = core_read_q[1];
+  assign mem_rdata_o   = store_rdata[31:0];
+
+  always_ff @(posedge clk) begin
+    if (!rst_ni) core_read_q <= '0;
+    else         core_read_q <= {core_read_q[0], core_read};
   end
 
-  assign req_data_o = read_q ? '0 : {4{capture_pkg::DMA_MAGIC, tlp_seq_q}};
-  assign sequence_o = seq_q;
-  assign busy_o     = valid_q;
-
-  logic unused;
-  assign unused = ^length_i[2:0];
-
-`ifndef SYNTHESIS
-  always_ff @(posedge clk_i) begin
-    if (rst_ni && first_sent) begin
-      assert (14'(addr_q[11:0]) + 14'(bytes_q) <= 14'h1000) else $error("TLP crosses a 4 KiB boundary");
-      assert (addr_q - buffer_i + 64'(bytes_q) <= 64'(size_i)) else $error("TLP outside of the buffer");
-    end
-  end
-`endif
+  vk_store #(.Bytes(StoreBytes)) u_store (
+    .clk_i   (clk),
+    .write_i (cpl_write || mem_write),
+    .waddr_i (cpl_write ? cpl_waddr : mem_waddr_i),
+    .wbe_i   (cpl_write ? cpl_wbe : {28'd0, mem_wbe_i}),
+    .wdata_i (cpl_write ? cpl_wdata : {224'd0, mem_wdata_i}),
+    .read_i  (wr_read || core_read),
+    .raddr_i (core_read ? mem_raddr_i : wr_raddr),
+    .rdata_o (store_rdata)
+  );
 
 endmodule

@@ -3,9 +3,11 @@
 // wait for the completer, which may still be busy with the dwords in front of it.
 module vk_doorbell
   import vk_pkg::*;
+  import vk_faults_pkg::*;
 (
   input  logic         clk_i,
   input  logic         rst_ni,
+  input  logic  [31:0] fault_i,
   input  logic         beat_i,   // a CQ beat is accepted in this clock
   input  logic         sop_i,
   input  logic [127:0] hdr_i,
@@ -32,7 +34,7 @@ module vk_doorbell
     last_be = last_be_q;
     if (sop_i) begin
       ours    = req_kind(hdr_i[31], hdr_i[30], hdr_i[28:24]) == ReqWrite && bar_i == 3'd0 && !hdr_i[14];
-      offset  = req_offset(hdr_i[29], hdr_i[79:64], hdr_i[111:96]);
+      offset  = 16'(req_offset(bar_i, hdr_i[29], hdr_i[84:64], hdr_i[116:96]));  // of BAR 0 all of it
       left    = req_length(hdr_i[9:0]);
       last_be = (left == 11'd1) ? hdr_i[35:32] : hdr_i[39:36];
     end
@@ -49,7 +51,10 @@ module vk_doorbell
     else if (sop_i && lane == '0) be = hdr_i[35:32];
   end
 
-  assign ring_o = beat_i && ours && hit && be == 4'hf && (value == DoorbellHard || value == DoorbellSoft);
+  logic hard_ring, soft_ring;
+  assign hard_ring = value == DoorbellHard && !faulty(fault_i, DEAF_HARD);
+  assign soft_ring = value == DoorbellSoft && !faulty(fault_i, DEAF_SOFT);
+  assign ring_o    = beat_i && ours && hit && be == 4'hf && (hard_ring || soft_ring);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -66,7 +71,8 @@ module vk_doorbell
   end
 
   logic unused;
-  assign unused = ^{hdr_i[127:112], hdr_i[95:80], hdr_i[63:40], hdr_i[23:15], hdr_i[13:10], hdr_i[65:64],
+  assign unused = ^{hdr_i[127:117], hdr_i[95:85], hdr_i[97:96], hdr_i[63:40], hdr_i[23:15],
+                    hdr_i[13:10], hdr_i[65:64],
                     distance[1:0]};
 
 endmodule

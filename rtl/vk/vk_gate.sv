@@ -4,8 +4,8 @@
 // closes it: no register, no lab access, no firmware.
 //
 // A cause closes the gate in the clock after it is seen. FLR, doorbell and PERST# latch until the card is
-// ready again. A TLP whose first beat stands on the RQ stream counts as started, since a stream may not
-// retract it.
+// ready again, an internal error until the next card reset, which is a cause itself. A TLP whose first beat
+// stands on the RQ stream counts as started, since a stream may not retract it.
 module vk_gate (
   input  logic         clk_i,
   input  logic         rst_ni,
@@ -14,9 +14,11 @@ module vk_gate (
   input  logic         flr_i,            // level: FLR in progress
   input  logic         doorbell_i,       // one clock: reset doorbell accepted
   input  logic         perst_ni,
+  input  logic         internal_i,       // one clock: internal error of the card
+  input  logic         clear_i,          // level: the card is being reset; another cause holds the gate
   input  logic         ready_i,          // re-initialisation done
   output logic         closed_o,
-  output logic   [3:0] cause_o,          // GateCause of the capture layout
+  output logic   [4:0] cause_o,          // GateCause of the capture layout
   output logic         idle_o,           // no request TLP in the gate or at its output
 
   input  logic         req_valid_i,      // from the DMA engine
@@ -42,24 +44,28 @@ module vk_gate (
   output logic   [2:0] msix_vector_o
 );
 
-  logic [3:0] cause_q, cause_set;
+  logic [4:0] cause_q, cause_keep, cause_set;
   logic       in_packet_q;   // between the first and the last beat of a TLP
   logic       pass, take;
 
   always_comb begin
     cause_set = '0;
-    if (!bme_i)     cause_set |= 4'(capture_pkg::GATE_CAUSE_BME_CLEAR);
-    if (flr_i)      cause_set |= 4'(capture_pkg::GATE_CAUSE_FLR);
-    if (doorbell_i) cause_set |= 4'(capture_pkg::GATE_CAUSE_DOORBELL);
-    if (!perst_ni)  cause_set |= 4'(capture_pkg::GATE_CAUSE_PERST);
+    if (!bme_i)     cause_set |= 5'(capture_pkg::GATE_CAUSE_BME_CLEAR);
+    if (flr_i)      cause_set |= 5'(capture_pkg::GATE_CAUSE_FLR);
+    if (doorbell_i) cause_set |= 5'(capture_pkg::GATE_CAUSE_DOORBELL);
+    if (!perst_ni)  cause_set |= 5'(capture_pkg::GATE_CAUSE_PERST);
+    if (internal_i) cause_set |= 5'(capture_pkg::GATE_CAUSE_INTERNAL);
   end
 
   // Only Bus Master Enable opens without a re-initialisation.
-  localparam logic [3:0] Unlatched = 4'(capture_pkg::GATE_CAUSE_BME_CLEAR);
+  localparam logic [4:0] Internal = 5'(capture_pkg::GATE_CAUSE_INTERNAL);
+  localparam logic [4:0] Resets   = 5'(capture_pkg::GATE_CAUSE_FLR | capture_pkg::GATE_CAUSE_DOORBELL |
+                                       capture_pkg::GATE_CAUSE_PERST);
+  assign cause_keep = (ready_i ? '0 : Resets) | (clear_i ? '0 : Internal);
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) cause_q <= 4'(capture_pkg::GATE_CAUSE_PERST);  // closed until first ready
-    else         cause_q <= (ready_i ? '0 : cause_q & ~Unlatched) | cause_set;
+    if (!rst_ni) cause_q <= 5'(capture_pkg::GATE_CAUSE_PERST);  // closed until first ready
+    else         cause_q <= (cause_q & cause_keep) | cause_set;
   end
 
   assign closed_o = cause_q != '0;

@@ -19,12 +19,16 @@ module vk_lab (
   output logic [15:0] dma_length_o,
   output logic        irq_request_o,    // one clock
   output logic  [2:0] irq_vector_o,
+  output logic        boot_rom_o,       // how the firmware comes up after the next card reset
+  output logic [31:0] command_o,        // to the firmware
+  output logic        command_new_o,    // one clock
+  output logic [31:0] fault_o,          // seeded defects; 0 in a release build
 
   input  logic [31:0] dma_sequence_i,
   input  logic [63:0] dma_buffer_i,
   input  logic [31:0] dma_size_i,
   input  logic        gate_closed_i,
-  input  logic  [3:0] gate_cause_i,
+  input  logic  [4:0] gate_cause_i,
   input  logic        card_ready_i,
   input  logic        dma_busy_i,
   input  logic        read_outstanding_i,
@@ -39,14 +43,14 @@ module vk_lab (
   logic [31:0] rdata;
 
   assign access = lab_req_i && !lab_ack_o;
-  assign known  = lab_addr_i[7:6] == 2'b00;
+  assign known  = !lab_addr_i[7];
 
   vk_lab_regs u_regs (
     .clk                  (clk_i),
     .rst_n                (rst_ni),
     .s_cpuif_req          (access && known),
     .s_cpuif_req_is_wr    (lab_write_i),
-    .s_cpuif_addr         ({lab_addr_i[5:2], 2'b00}),
+    .s_cpuif_addr         ({lab_addr_i[6:2], 2'b00}),
     .s_cpuif_wr_data      (lab_wdata_i),
     .s_cpuif_wr_biten     ('1),
     .s_cpuif_req_stall_wr (), .s_cpuif_req_stall_rd (),  // answers in the same clock: never stalls
@@ -75,19 +79,26 @@ module vk_lab (
   assign dma_length_o = hw_out.dma_length.bytes.value;
   assign irq_vector_o = hw_out.irq.vector.value;
 
+  assign boot_rom_o    = hw_out.boot_mode.rom.value;
+  assign command_o     = hw_out.command.value.value;
+  assign command_new_o = hw_out.command.value.swmod;
+  assign fault_o       = vk_faults_pkg::Built ? hw_out.fault.value.value : '0;
+
   assign hw_in.dma_ctrl.enable.hwclr        = clear_i;
   assign hw_in.dma_seq.value.next           = dma_sequence_i;
   assign hw_in.dma_addr_lo.value.next       = dma_buffer_i[31:0];
   assign hw_in.dma_addr_hi.value.next       = dma_buffer_i[63:32];
   assign hw_in.dma_size.value.next          = dma_size_i;
   assign hw_in.status.gate_closed.next      = gate_closed_i;
-  assign hw_in.status.gate_cause.next       = gate_cause_i;
+  assign hw_in.status.gate_cause.next       = gate_cause_i[3:0];
+  assign hw_in.status.gate_internal.next    = gate_cause_i[4];
   assign hw_in.status.card_ready.next       = card_ready_i;
   assign hw_in.status.dma_busy.next         = dma_busy_i;
   assign hw_in.status.read_outstanding.next = read_outstanding_i;
   assign hw_in.cpl_ok.count.incr            = cpl_ok_i;
   assign hw_in.cpl_err.count.incr           = cpl_error_i;
   assign hw_in.cpl_timeout.count.incr       = cpl_timeout_i;
+  assign hw_in.faults_built.value.next      = vk_faults_pkg::Built;
 
   logic unused;
   assign unused = ^lab_addr_i[1:0];

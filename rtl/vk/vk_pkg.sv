@@ -7,9 +7,7 @@ package vk_pkg;
   localparam logic [31:0] DoorbellHard = 32'hffff_fffd;  // the panic notifier's
   localparam logic [31:0] DoorbellSoft = 32'hffff_ffff;
 
-  localparam logic [31:0] BootStatusReady = 32'h0010_0006;  // BOOT2_RUNNING
-  localparam logic [27:0] FwstsReady      = 28'h000_03fc;   // bits 9:2; the reset reason goes above
-  localparam logic [31:0] MarkerReady     = 32'hbeef_cafe;
+  localparam int unsigned ErrLogSysFault = 5;  // bit of CARD_ERR_LOG
 
   localparam logic [3:0] ReasonPower    = 4'd0;  // power-on and PERST#
   localparam logic [3:0] ReasonDoorbell = 4'd1;
@@ -30,6 +28,19 @@ package vk_pkg;
   localparam logic [2:0] CplSc = 3'd0;
   localparam logic [2:0] CplUr = 3'd1;
   localparam logic [2:0] CplCa = 3'd4;
+
+  // How a descriptor of the DMA engine ended.
+  typedef enum logic [3:0] {
+    DmaOk        = 4'd0,
+    DmaUr        = 4'd1,  // completion status UR,
+    DmaCa        = 4'd2,  // CA
+    DmaCrs       = 4'd3,  // or CRS
+    DmaPoisoned  = 4'd4,
+    DmaMalformed = 4'd5,  // byte count, length or lower address that do not fit the request
+    DmaTimeout   = 4'd6,
+    DmaAborted   = 4'd7,
+    DmaBad       = 4'd8   // refused whole: length 0, outside of the card's memory, or around 2^64
+  } dma_result_e;
 
   // What the completer has to do with a request.
   typedef enum logic [1:0] {
@@ -54,9 +65,22 @@ package vk_pkg;
     return {field == 10'd0, field};
   endfunction
 
-  // Offset in the BAR of the request's first dword. All BARs are 64 KiB, so the low address bits are enough.
-  function automatic logic [15:0] req_offset(logic four_dw, logic [15:0] dw2_low, logic [15:0] dw3_low);
-    return (four_dw ? dw3_low : dw2_low) & 16'hfffc;
+  // Offset in the BAR of the request's first dword: BAR 2 has 2 MiB, the others 64 KiB.
+  localparam int unsigned OffsetBits = 21;
+
+  function automatic logic [OffsetBits-1:0] req_offset(
+    logic [2:0] bar, logic four_dw, logic [OffsetBits-1:0] dw2_low, logic [OffsetBits-1:0] dw3_low
+  );
+    logic [OffsetBits-1:0] address;
+    address = (four_dw ? dw3_low : dw2_low) & ~OffsetBits'(3);
+    return (bar == 3'd2) ? address : OffsetBits'(address[15:0]);
+  endfunction
+
+  // The next dword's: a request that runs over the end of its BAR goes on at the start.
+  function automatic logic [OffsetBits-1:0] next_offset(logic [2:0] bar, logic [OffsetBits-1:0] offset);
+    logic [OffsetBits-1:0] next;
+    next = offset + OffsetBits'(4);
+    return (bar == 3'd2) ? next : OffsetBits'(next[15:0]);
   endfunction
 
   // Bytes from the dword's start to its first enabled byte; 0 if none is enabled (zero-length read).

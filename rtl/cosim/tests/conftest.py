@@ -7,14 +7,16 @@ The binary is $VKCOSIM, or that of the virtual bench, which is built when the ca
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ sys.path.insert(0, str(HERE))
 from vfio_client import CONFIG, Client  # noqa: E402
 
 COMMAND_MEM, COMMAND_BME = 2, 4
-BAR_ADDRESS = {0: 0xE000_0000, 2: 0xE001_0000, 4: 0x12_3456_0000}  # the last one above 4 GiB: 4-DW headers
+BAR_ADDRESS = {0: 0xE000_0000, 2: 0xE020_0000, 4: 0x12_3456_0000}  # the last one above 4 GiB: 4-DW headers
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +119,24 @@ def enable(client: Client, command: int = COMMAND_MEM | COMMAND_BME) -> None:
     client.write(CONFIG, 0x04, command.to_bytes(2, "little"))
 
 
+class Memory:
+    """Guest memory: a memfd, mapped here too."""
+
+    def __init__(self, size: int) -> None:
+        self.fd = os.memfd_create("guest")
+        os.truncate(self.fd, size)
+        self.bytes = mmap.mmap(self.fd, size)
+
+    def units(self, first: int = 0, size: int | None = None) -> list[tuple[int, int]]:
+        """(sequence, magic) of every 8 bytes."""
+        end = len(self.bytes) if size is None else first + size
+        return list(struct.iter_unpack("<II", self.bytes[first:end]))
+
+    def close(self) -> None:
+        self.bytes.close()
+        os.close(self.fd)
+
+
 class Scpi:
     """A line-based SCPI client."""
 
@@ -150,12 +170,25 @@ def runtime_root() -> Iterator[Path]:
 
 
 @pytest.fixture
-def cosim(vkcosim: Path, runtime_root: Path) -> Iterator[Cosim]:
-    """A fresh vkcosim; the test fails when it crashes."""
+def start_cosim(vkcosim: Path, runtime_root: Path) -> Iterator[Callable[..., Cosim]]:
+    """Starts a fresh vkcosim with these options; the test fails when it crashes."""
     with tempfile.TemporaryDirectory(dir=runtime_root) as folder:
-        instance = Cosim(vkcosim, Path(folder))
+        started: list[Cosim] = []
+
+        def start(*options: str) -> Cosim:
+            started.append(Cosim(vkcosim, Path(folder), *options))
+            return started[-1]
+
         try:
-            yield instance
-            assert instance.alive(), f"vkcosim ended with {instance.process.returncode}: {instance.log()}"
+            yield start
+            for one in started:
+                assert one.alive(), f"vkcosim ended with {one.process.returncode}: {one.log()}"
         finally:
-            instance.stop()
+            for one in started:
+                one.stop()
+
+
+@pytest.fixture
+def cosim(start_cosim: Callable[..., Cosim]) -> Cosim:
+    """One with the default options."""
+    return start_cosim()

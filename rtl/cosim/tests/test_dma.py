@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 from collections.abc import Iterator
 
 import pytest
-from conftest import Cosim, Scpi, enable
+from conftest import Cosim, Memory, Scpi, enable
 from vfio_client import CONFIG, DATA_EVENTFD, TRIGGER, Client, eventfd_count
 
 MAGIC = 0x4D444B56
@@ -18,27 +17,9 @@ BUFFER = 0x4000_0000  # bus address of the scratch buffer
 SIZE = 4 * PAGE
 
 
-class Memory:
-    """Guest memory: a memfd, mapped here too."""
-
-    def __init__(self, size: int = SIZE) -> None:
-        self.fd = os.memfd_create("guest")
-        os.truncate(self.fd, size)
-        self.bytes = mmap.mmap(self.fd, size)
-
-    def units(self, first: int = 0, size: int | None = None) -> list[tuple[int, int]]:
-        """(sequence, magic) of every 8 bytes."""
-        end = len(self.bytes) if size is None else first + size
-        return list(struct.iter_unpack("<II", self.bytes[first:end]))
-
-    def close(self) -> None:
-        self.bytes.close()
-        os.close(self.fd)
-
-
 @pytest.fixture
 def memory() -> Iterator[Memory]:
-    guest = Memory()
+    guest = Memory(SIZE)
     yield guest
     guest.close()
 

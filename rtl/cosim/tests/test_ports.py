@@ -265,6 +265,9 @@ def test_stale_socket_is_replaced_and_a_live_one_is_not(cosim: Cosim, vkcosim: P
         (["--nonsense"], "unknown option"),
         (["stray"], "no such argument"),
         (["--cycles"], "value is missing"),
+        (["--read-order", "random"], "must be in-order or shuffle:SEED"),
+        (["--self-drive", "reads"], "must be writes, messages or both"),
+        (["--self-drive", "both", "--vfio-socket", "x"], "one host only"),
     ],
 )
 def test_wrong_options_are_explained(vkcosim: Path, options: list[str], said: str) -> None:
@@ -272,9 +275,13 @@ def test_wrong_options_are_explained(vkcosim: Path, options: list[str], said: st
     assert done.returncode == 3 and said in done.stderr
 
 
-def test_benchmark_prints_its_speed(vkcosim: Path) -> None:
-    done = subprocess.run(
-        [vkcosim, "--free-run", "--cycles", "100000"], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["mclk_per_s_mean"] > 0
+@pytest.mark.parametrize("load", ["", "writes", "messages", "both"])
+def test_benchmark_prints_its_speed_and_what_the_load_was(vkcosim: Path, load: str) -> None:
+    argv = [vkcosim, "--free-run", "--cycles", "300000", *(["--self-drive", load] if load else [])]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)
+    assert status["mclk_per_s_mean"] > 0 and status["mclk_per_cpu_s_mean"] > 0
+    assert (status["dma_writes"] > 1000) == bool(load)
+    assert (status["dma_reads"] > 100) == (load in ("messages", "both"))
+    assert (status["ur_count"], status["malformed_tlps"], status["wrong_tags"]) == (0, 0, 0)

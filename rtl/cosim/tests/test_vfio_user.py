@@ -90,7 +90,7 @@ def test_device_region_and_interrupt_information(cosim: Cosim) -> None:
     with cosim.client() as client:
         assert client.device_info() == (3, 9, 5)  # reset, PCI; as in <linux/vfio.h>
         sizes = [client.region_info(index)[1] for index in range(9)]
-        assert sizes == [65536, 0, 65536, 0, 65536, 0, 0, 4096, 0]
+        assert sizes == [65536, 0, 2 << 20, 0, 65536, 0, 0, 4096, 0]
         assert client.region_info(0)[0] == 3 and client.region_info(6)[0] == 0
         assert [client.irq_info(index)[1] for index in range(5)] == [0, 0, 4, 0, 0]
         assert client.irq_info(MSIX)[0] & 1
@@ -115,12 +115,12 @@ def test_configuration_space_identity_and_capability_list(cosim: Cosim) -> None:
         assert whole[256:] == bytes(4096 - 256)
 
 
-def test_bar_sizing_says_64_kib_64_bit(cosim: Cosim) -> None:
+def test_bar_sizing_says_64_bit_and_the_size(cosim: Cosim) -> None:
     with cosim.client() as client:
-        for index in (0, 2, 4):
+        for index, size in ((0, 65536), (2, 2 << 20), (4, 65536)):
             client.write(CONFIG, 0x10 + 4 * index, b"\xff" * 8)
             low, high = struct.unpack("<II", client.read(CONFIG, 0x10 + 4 * index, 8))
-            assert (low, high) == (0xFFFF0004, 0xFFFFFFFF)
+            assert (low, high) == ((1 << 32) - size | 4, 0xFFFFFFFF)
             client.write(CONFIG, 0x10 + 4 * index, bytes(8))
             assert client.read(CONFIG, 0x10 + 4 * index, 8) == b"\4" + bytes(7)
 

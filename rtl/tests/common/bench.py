@@ -7,13 +7,16 @@ wrapper): under cocotb the number of Python calls per clock decides the speed.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
 import cocotb
+import vkbench_regs as regs
 from cocotb.clock import Clock
-from cocotb.triggers import Event, RisingEdge
+from cocotb.triggers import Event, First, RisingEdge, Timer
+from cocotb.utils import get_sim_time
 from cocotbext.pcie.core.tlp import CplStatus, Tlp
 
 from common import pauses
@@ -21,7 +24,8 @@ from common.tlps import BEAT_BYTES, CARD, Beat, beats, header_tlp, memory_reques
 
 COMMAND_MEM, COMMAND_BME = 2, 4
 #: Where the test host has placed the BARs: below and above 4 GiB, so both header sizes occur.
-BAR_BASE = {0: 0xFE00_0000, 2: 0x20_0001_0000, 4: 0xFE02_0000}
+BAR_BASE = {0: 0xFE00_0000, 2: 0x20_0020_0000, 4: 0xFE02_0000}
+CLOCK_NS = 4
 CLOCK_HZ = 100_000  # the rate that the card is told: 100 us are then 10 clocks, which keeps resets short
 
 
@@ -95,6 +99,7 @@ class VkBench:
         self.on_completion = None  # the same for completions; without it they answer read_tlp()
         self.tags: dict[int, object] = {}
         self.edge = Event()
+        self.asleep = 0  # clocks that may pass unseen
 
     # -- set-up ---------------------------------------------------------------------------------------------
 
@@ -117,19 +122,33 @@ class VkBench:
         d.perst_ni.value = d.cc_ready_i.value = d.rq_ready_i.value = d.msix_ready_i.value = 1
         d.clk_hz_i.value = self.clock_hz
         d.cfg_command_i.value, d.cfg_mps_i.value, d.cfg_mrrs_i.value = command, mps, mrrs
-        d.cfg_bdf_i.value = int(CARD)
-        cocotb.start_soon(Clock(d.clk_i, 4, unit="ns").start())
+        d.cfg_bdf_i.value, d.cfg_ext_tag_i.value, d.cfg_rcb_i.value = int(CARD), 1, 0
+        cocotb.start_soon(Clock(d.clk_i, CLOCK_NS, unit="ns").start())
         for _ in range(3):
             await RisingEdge(d.clk_i)
         d.rst_ni.value = 1
         cocotb.start_soon(self._run())
+        # A seeded defect, of a test build (rtl/tests/mutants.py).
+        if fault := os.environ.get("VKBENCH_FAULT"):
+            await self.lab(regs.VK_LAB_FAULT_OFFSET, int(fault, 0))
         return self
 
     async def started(self) -> VkBench:
         """start(), then wait for the card to be ready."""
         await self.start()
-        await self.until(lambda: self.ready, 5000)
+        await self.booted()
         return self
+
+    async def booted(self, timeout: int = 12_000) -> None:
+        """Waits until the card is ready and shows valid queues. As long as the card is silent this does not
+        look at every clock."""
+        await self.until(lambda: not (self.cq.queue or self.rc.queue or self.tags), 2000)
+        end = self.cycle + timeout
+        while not self.ready:
+            assert self.cycle < end, f"not ready after {timeout} clocks"
+            await self.sleep(timeout)
+        while await self.read(2, 0x60C0) != 0xBEEFCAFE:
+            assert self.cycle < end, f"queues not valid after {timeout} clocks"
 
     # -- one clock -------------------------------------------------------------------------------------------
 
@@ -137,7 +156,14 @@ class VkBench:
         d = self.dut
         edge = RisingEdge(d.clk_i)
         obs = d.obs_o
+        wakers = (RisingEdge(d.busy_o), RisingEdge(d.ready_o))
         while True:
+            if self.asleep > 1 and not int(d.busy_o.value):
+                before = get_sim_time("ns")
+                # Not on an edge of the clock, so that it is clear which one comes next.
+                await First(*wakers, Timer(self.asleep * CLOCK_NS - CLOCK_NS // 2, "ns"))
+                self.cycle += int(get_sim_time("ns") - before) // CLOCK_NS
+            self.asleep = 0
             await edge
             self.cycle += 1
             self._sample(int(obs.value))
@@ -150,10 +176,10 @@ class VkBench:
         changed, self.obs = self.obs ^ o, o
         if self.cq.driving and o & 1:
             self._accepted(self.cq)
-        if self.rc.driving:
-            self._accepted(self.rc)  # rc_ready_o is constant
+        if self.rc.driving and o >> 19 & 1:
+            self._accepted(self.rc)
         if o & 2:
-            packet = self.cc.step(now, 1, 1, 1, d.cc_hdr_o, d.cc_data_o)
+            packet = self.cc.step(now, 1, o >> 20 & 1, o >> 21 & 1, d.cc_hdr_o, d.cc_data_o)
             if packet and self.on_completion:
                 self.on_completion(packet)
             elif packet:
@@ -169,11 +195,11 @@ class VkBench:
                 self.on_request(packet)
         if o & 32 and self.msix_ready:
             self.interrupts.append((now, o >> 6 & 7))
-        if o >> 16 & 1:
+        if o >> 17 & 1:
             assert not (o & 4 or self.rq.beats), (
                 f"FLR may end, says the card, with a request going out in {now}"
             )
-        for bit, name in ((9, "closed"), (14, "reset"), (15, "ready")):
+        for bit, name in ((9, "closed"), (15, "reset"), (16, "ready")):
             if changed >> bit & 1:
                 self.levels[name].append((now, o >> bit & 1))
 
@@ -218,6 +244,18 @@ class VkBench:
         for _ in range(count):
             await self.edge.wait()
 
+    async def sleep(self, count: int) -> None:
+        """Lets up to ``count`` clocks pass without looking at each; ends early when the card sends something or
+        becomes ready."""
+        self.asleep = count
+        await self.edge.wait()
+
+    async def idle(self, count: int) -> None:
+        """``clocks()`` for long silences."""
+        end = self.cycle + count
+        while self.cycle < end:
+            await self.sleep(end - self.cycle)
+
     async def until(self, condition, timeout: int) -> None:
         """Waits for ``condition()``; fails after ``timeout`` clocks."""
         for _ in range(timeout):
@@ -228,7 +266,7 @@ class VkBench:
 
     @property
     def ready(self) -> bool:
-        return bool(self.obs >> 15 & 1)
+        return bool(self.obs >> 16 & 1)
 
     @property
     def gate_closed(self) -> bool:
@@ -236,7 +274,7 @@ class VkBench:
 
     @property
     def gate_cause(self) -> int:
-        return self.obs >> 10 & 15
+        return self.obs >> 10 & 31
 
     # -- the host's side -------------------------------------------------------------------------------------
 
@@ -299,5 +337,5 @@ class VkBench:
         d.lab_write_i.value, d.lab_wdata_i.value = value is not None, value or 0
         await self.edge.wait()
         d.lab_req_i.value = 0
-        await self.until(lambda: self.obs >> 17 & 1, 10)
+        await self.until(lambda: self.obs >> 18 & 1, 10)
         return int(d.lab_rdata_o.value)

@@ -34,8 +34,24 @@ def generate() -> Path:
     return GEN
 
 
-def runner(name: str, files: list[Path], parameters: dict | None = None):
-    """A built cocotb runner for the top ``name``; Verilator rebuilds only what changed."""
+def card_firmware(gen: Path) -> Path:
+    """Builds the firmware of the card's soft core; returns its .hex file."""
+    out = BUILD / "firmware"
+    command = [sys.executable, str(ROOT / "firmware/build.py"), "--gen", str(gen), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"firmware/build.py failed:\n{done.stdout}{done.stderr}"
+    return out / "card.hex"
+
+
+def runner(
+    name: str,
+    files: list[Path],
+    parameters: dict | None = None,
+    arguments: tuple[str, ...] = (),
+    base: Path = BUILD,
+):
+    """A built cocotb runner for the top ``name`` in ``base``/name; Verilator rebuilds only what changed.
+    ``arguments`` are Verilator's, for a build of another kind."""
     from cocotb_tools.runner import get_runner
 
     if shutil.which("ccache"):
@@ -43,30 +59,32 @@ def runner(name: str, files: list[Path], parameters: dict | None = None):
     os.environ.setdefault("MAKEFLAGS", " -- CFG_CXXFLAGS_PCH_I=-include")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     run = get_runner("verilator")
-    arguments = ["-Wall", "-Wno-fatal", "--assert", "-O3", "--output-split", "0"]
+    always = ["-Wall", "-Wno-fatal", "--assert", "-O3", "--output-split", "0"]
     run.build(
         sources=[WAIVERS, *files],
         hdl_toplevel=name,
-        build_dir=str(BUILD / name),
-        build_args=arguments,
+        build_dir=str(base / name),
+        build_args=[*always, *arguments],
         parameters=parameters or {},
         timescale=("1ns", "1ps"),
-        log_file=str(BUILD / f"{name}.build.log"),
+        log_file=str(base / f"{name}.build.log"),
     )
     return run
 
 
-def run_module(run, name: str, module: str, cases: str | None = None) -> None:
-    """Runs one cocotb module (all its tests, or those matching ``cases``); fails when one failed."""
+def run_module(run, name: str, module: str, cases: str | None = None, base: Path = BUILD, **options) -> None:
+    """Runs one cocotb module (all its tests, or those matching ``cases``); fails when one failed. ``options``
+    are the runner's."""
     from cocotb_tools.runner import get_results
 
     results = run.test(
         hdl_toplevel=name,
         test_module=module,
         test_filter=cases,
-        build_dir=str(BUILD / name),
-        test_dir=str(BUILD / name),
-        results_xml=str(BUILD / name / f"{module}.xml"),
+        build_dir=str(base / name),
+        test_dir=str(base / name),
+        results_xml=str(base / name / f"{module}.xml"),
+        **options,
     )
     count, failed = get_results(Path(results))
     assert count and not failed, f"{failed} of {count} tests failed in {module}"

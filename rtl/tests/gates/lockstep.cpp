@@ -32,6 +32,7 @@ constexpr uint64_t kFirstRequestCycle = 300;
 constexpr uint64_t kFirstUpsetCycle = 3000;  // FLR and PERST#: once the card has come up
 
 constexpr uint32_t kWriteFormat = 0x40000000;           // DW0: memory write, three header dwords
+constexpr uint32_t kFourDwords = 0x20000000;            // DW0: 64-bit address
 constexpr uint32_t kCompletionWithoutData = 0x0a000000;
 constexpr uint32_t kCompletionWithData = 0x4a000000;
 constexpr uint32_t kUnsupportedRequest = 1;             // completion status
@@ -53,6 +54,14 @@ constexpr uint32_t kNoReset = 0xfffffffe;  // a neighbour that must do nothing
 constexpr uint32_t kScratchHigh = 0x61f0;
 constexpr uint32_t kScratchLow = 0x61f4;
 constexpr uint32_t kScratchSize = 0x61f8;
+constexpr uint32_t kBootWindow = 0x100000;
+constexpr uint32_t kToCardRing = 0x7100;      // of queue 0: 64 blocks of 16 bytes
+constexpr uint32_t kToCardWriteIndex = 0x700c;
+constexpr uint32_t kToHostReadIndex = 0x7068;
+constexpr uint32_t kRingBytes = 1024;
+constexpr uint32_t kQueueDoorbell = 0x484;
+constexpr uint32_t kSglAddress = 0x50000000;  // where the messages' SGL is, one entry long,
+constexpr uint32_t kDataAddress = 0x60000000; // and what it points to
 constexpr uint32_t kBar0Offsets[] = {0x400, 0x404, 0x408, 0x410, 0x41c, 0x444, 0x448,
                                      0x45c, 0x46c, 0x47c, 0x484, 0x4a0, 0xc78, 0xcf0};
 
@@ -65,6 +74,7 @@ constexpr const char* kCommands[] = {
     "DUT:DMA:MODE READ\n", "DUT:DMA:MODE WRIT\n", "DUT:DMA:PER 40\n", "DUT:DMA:PER 0\n",
     "DUT:DMA:LENG 256\n", "DUT:DMA:LENG 64\n", "DUT:DMA:SEQ?\n",     "DUT:DMA:COMP?\n",
     "DUT:DMA:ADDR?\n",   "DUT:INT 1\n",       "DUT:STAT?\n",         "SYST:TIME?\n",
+    "DUT:ALER 8\n",
     "SYST:ERR?\n",       "*IDN?\n",           "*TST?\n",             "*RST\n",
 };
 
@@ -86,7 +96,7 @@ struct Inputs {
   Beat cq, rc;
   uint16_t command = 0;
   uint8_t max_payload = 0;
-  bool flr = false;
+  bool flr = false, extended_tags = false;
   bool console_valid = false, scpi_rx_valid = false, scpi_tx_ready = true;
   uint8_t console_byte = 0, scpi_rx_byte = 0;
 };
@@ -99,7 +109,7 @@ struct Outputs {
 };
 
 struct Counts {
-  uint64_t cc = 0, rq = 0, rc = 0, msix = 0, tx_bytes = 0, flr = 0, perst = 0, rings = 0;
+  uint64_t messages = 0, reads = 0, cc = 0, rq = 0, rc = 0, msix = 0, tx_bytes = 0, flr = 0, perst = 0, rings = 0;
 };
 
 template <typename Model>
@@ -130,6 +140,8 @@ void drive(Model& top, const Inputs& in) {
   top.cfg_flr_i = in.flr;
   top.cfg_mps_i = in.max_payload;
   top.cfg_mrrs_i = 0;
+  top.cfg_ext_tag_i = in.extended_tags;
+  top.cfg_rcb_i = false;
   top.cfg_bdf_i = kCardId;
   top.con_valid_i = in.console_valid;
   top.con_byte_i = in.console_byte;
@@ -236,6 +248,7 @@ class Stimulus {
     if (out.rq_valid && in_.rq_ready && out.rq.sop) {
       ++counts_.rq;
       const bool is_read = (out.rq.header[0] & kWriteFormat) == 0;
+      if (is_read) ++counts_.reads;
       if (is_read && !one_in(10)) answer(out.rq.header);  // some reads time out
     }
     if (in_.cq_valid && out.cq_ready) {
@@ -281,11 +294,12 @@ class Stimulus {
     if (cycle == kFirstPerstCycles) in_.command = kMemoryAndBusMasterOn;
     if (one_in(30'000)) in_.command = one_in(4) ? kMemoryOn : kMemoryAndBusMasterOn;
     if (one_in(20'000)) in_.max_payload = static_cast<uint8_t>(below(3));
+    if (one_in(20'000)) in_.extended_tags = one_in(2);
   }
 
   // One request of the host, or the few that announce a buffer.
   void request() {
-    switch (below(12)) {
+    switch (below(14)) {
       case 0:
         write(kBufferBar, kScratchHigh, 1, 0x12);
         write(kBufferBar, kScratchLow, 1, 0x1000 * below(16));
@@ -298,6 +312,8 @@ class Stimulus {
       case 3: access(kInfoBar, 4 * below(1024), 1 + below(8), kAllBytes); break;
       case 4: access(kBufferBar, 0x6000 + 4 * below(1024), 1, kAllBytes); break;
       case 5: write(kRegisterBar, 0x400 + 4 * below(60), 1 + below(12), word()); break;
+      case 7: messages(); break;
+      case 8: access(kBufferBar, kBootWindow + 4 * below(0x10000), 1 + below(12), kAllBytes); break;
       case 6: read(static_cast<int>(below(7)), 4 * below(16384), 1 + below(10)); break;
       default: {
         const uint32_t offset = kBar0Offsets[below(std::size(kBar0Offsets))];
@@ -305,6 +321,22 @@ class Stimulus {
         else read(kRegisterBar, offset, 1);
       }
     }
+  }
+
+  // Fills queue 0 with TRANS_BUF messages of two blocks, up and down, or moves an index only.
+  void messages() {
+    if (one_in(6)) {
+      for (uint32_t at = 0; at < kRingBytes; at += 32) {
+        const uint32_t upload_or_download = 0x401 + 0x100 * below(2);
+        write(kBufferBar, kToCardRing + at, 8, 0x105);
+        Payload& words = requests_.back().payload;
+        words = {0x105, 0, upload_or_download, 64 * below(100), 0, 20, kSglAddress, 0};
+      }
+    }
+    write(kBufferBar, kToHostReadIndex, 1, below(64));
+    write(kBufferBar, kToCardWriteIndex, 1, 2 * below(32));
+    write(kRegisterBar, kQueueDoorbell, 1, 1);
+    ++counts_.messages;
   }
 
   void ring() {
@@ -346,9 +378,15 @@ class Stimulus {
     const uint32_t tag = read_header[1] >> 8 & 0xff;
     const uint32_t status = one_in(8) ? kUnsupportedRequest : 0;
     Beat beat;
+    const uint32_t address = read_header[read_header[0] & kFourDwords ? 3 : 2];
     beat.header = {status ? kCompletionWithoutData : (kCompletionWithData | dwords),
-                   status << 13 | (dwords * 4 & 0xfff), kCardId << 16 | tag << 8, 0};
+                   status << 13 | (dwords * 4 & 0xfff), kCardId << 16 | tag << 8 | (address & 0x7f), 0};
+    const size_t start = answers_.size();
     queue_payload(answers_, beat, status ? 1 : dwords);
+    if (address == kSglAddress) {
+      const uint32_t bytes = 64 * (1 + below(40));
+      answers_[start].payload = {1, bytes, bytes, kDataAddress, 0, 0, 0, 0};
+    }
   }
 
   // Queues the packet whose header `beat` has, as many beats as its dwords need, with random data.
@@ -411,8 +449,8 @@ int run(uint64_t seed, uint64_t cycles) {
   }
   const Counts& counts = stimulus.counts();
   printf("seed %" PRIu64 ": %" PRIu64 " cycles equal; cc %" PRIu64 " rq %" PRIu64 " rc %" PRIu64 " msix %" PRIu64
-         " tx_bytes %" PRIu64 " flr %" PRIu64 " perst %" PRIu64 " rings %" PRIu64 "\n",
-         seed, cycles, counts.cc, counts.rq, counts.rc, counts.msix, counts.tx_bytes, counts.flr, counts.perst,
+         " tx_bytes %" PRIu64 " messages %" PRIu64 " reads %" PRIu64 " flr %" PRIu64 " perst %" PRIu64 " rings %" PRIu64 "\n",
+         seed, cycles, counts.cc, counts.rq, counts.rc, counts.msix, counts.tx_bytes, counts.messages, counts.reads, counts.flr, counts.perst,
          counts.rings);
   return 0;
 }

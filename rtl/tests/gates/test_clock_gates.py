@@ -24,19 +24,23 @@ GEN = OUT / "gen"
 SEEDS = 4
 CYCLES = 2_000_000
 #: Counts of the harness that must not be 0, or the comparison says nothing.
-EXERCISED = ("cc", "rq", "tx_bytes", "flr", "rings")
+EXERCISED = ("cc", "rq", "rc", "msix", "tx_bytes", "messages", "reads", "flr", "rings")
 #: For the compile's speed; the model's matters less.
 OPTIMISE = "-O1"
 VERILATOR_OPTIONS = (
     *("--cc", "--build", "-j", "2", "--top-module", "vkbench_top", "-O3", "--no-assert", "-Wno-fatal"),
     *("-Wno-MULTIDRIVEN", "-Wno-CMPCONST", "--x-assign", "fast", "--x-initial", "fast"),
-    *("-GRING_RECORDS=1024", '-GFIRMWARE_HEX="firmware.hex"'),
+    *("-GRING_RECORDS=1024", '-GFIRMWARE_HEX="analyser.hex"', '-GCARD_FIRMWARE_HEX="card.hex"'),
     "-MAKEFLAGS",
     f"CFG_CXXFLAGS_PCH_I=-include OPT_FAST={OPTIMISE} OPT_SLOW=-O0 OPT_GLOBAL={OPTIMISE}",
 )
-#: The host's clock without the extra clocks that an answer needs.
-GATE = ".enable_i(host_wake || host_tail_q != '0)"
-GATE_TOO_TIGHT = ".enable_i(host_wake)"
+#: Gates that close too early: file, enable, too tight an enable.
+MUTANTS = {
+    "host": ("vk_core.sv", ".enable_i(host_wake || host_tail_q != '0)", ".enable_i(host_wake)"),
+    "card": ("vk_card.sv", "|| doorbell_i != '0", ""),
+    "dma": ("vk_dma.sv", "|| mem_write_i ", ""),
+    "core": ("vk_cpu.sv", "(in_regs && !access_q && reg_wait_i)", "(in_regs && !access_q)"),
+}
 
 
 def run(*command: str | Path) -> None:
@@ -93,7 +97,6 @@ def files() -> list[Path]:
     """The top's sources; the generated registers and the firmware are there."""
     run(sys.executable, RTL / "regs/generate.py", "--out", GEN)
     run(sys.executable, build.ROOT / "firmware/build.py", "--gen", GEN, "--out", OUT)
-    shutil.copyfile(OUT / "analyser.hex", OUT / "firmware.hex")
     return sources("vkbench_top", GEN)
 
 
@@ -113,17 +116,19 @@ def test_gates_change_nothing(files, plain):
         assert not idle, f"the stimulus never caused {', '.join(idle)}: {done.stdout}"
 
 
-def test_missing_clock_is_found(files, plain):
-    """The harness can fail: one gate that closes too early shows."""
-    original = RTL / "vk/vk_core.sv"
+@pytest.mark.parametrize("gate", MUTANTS)
+def test_missing_clock_is_found(files, plain, gate):
+    """The harness can fail: a gate that closes too early shows."""
+    name, enable, too_tight = MUTANTS[gate]
+    original = RTL / "vk" / name
     text = original.read_text()
-    assert text.count(GATE) == 1, f"{original.name} gates the host's clock in another way: adapt the mutation"
-    mutant = OUT / "mutant_source" / original.name
+    assert text.count(enable) == 1, f"{name} gates its clock in another way: adapt the mutation"
+    mutant = OUT / "mutant_source" / gate / name
     mutant.parent.mkdir(parents=True, exist_ok=True)
-    mutated = text.replace(GATE, GATE_TOO_TIGHT)
+    mutated = text.replace(enable, too_tight)
     if not mutant.is_file() or mutant.read_text() != mutated:  # the date decides on a rebuild
         mutant.write_text(mutated)
     swapped = [mutant if path == original else path for path in files]
-    program = link("lockstep_mutant", verilate("mutant", "Vgated", swapped), plain)
-    done = lockstep(program, seeded("clock_gates_mutant").getrandbits(32))
+    program = link(f"lockstep_{gate}", verilate(f"mutant_{gate}", "Vgated", swapped), plain)
+    done = lockstep(program, seeded(f"clock_gates_{gate}").getrandbits(32))
     assert done.returncode == 1 and "first difference" in done.stdout, done.stdout + done.stderr

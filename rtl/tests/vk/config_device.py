@@ -15,7 +15,7 @@ from cocotbext.pcie.core.tlp import Tlp, TlpType
 from common.bench import VkBench
 from common.tlps import beats
 
-COMMAND, DEVICE_CONTROL = 0x04, 0x68
+COMMAND, DEVICE_CONTROL, LINK_CONTROL = 0x04, 0x68, 0x70
 CONFIG_BYTES = 256
 
 
@@ -61,6 +61,8 @@ class VkFunction(Endpoint):
         dut.cfg_command_i.value = self.values[COMMAND] & 0xFFFF
         dut.cfg_mps_i.value = self.values[DEVICE_CONTROL] >> 5 & 7
         dut.cfg_mrrs_i.value = self.values[DEVICE_CONTROL] >> 12 & 7
+        dut.cfg_ext_tag_i.value = self.values[DEVICE_CONTROL] >> 8 & 1
+        dut.cfg_rcb_i.value = self.values[LINK_CONTROL] >> 3 & 1
         dut.cfg_bdf_i.value = int(self.pcie_id)
 
     async def to_cq(self, tlp: Tlp) -> None:

@@ -15,13 +15,14 @@ from common.seed import seeded
 from common.tlps import beats, completion, memory_request
 
 from vk.core_dma import READ, WRITE, announce, check_write, counters, run_dma, walk
-from vk.model import info_memory, queue_memory
+from vk.model import firmware_version, info_memory, queue_memory
 
 HARD, SOFT = 0xFFFFFFFD, 0xFFFFFFFF
 MAX_LATENCY = 4  # clocks from the halt's acceptance to the last start of a request
-CAUSE = {"hard": 4, "soft": 4, "flr": 2, "perst": 8, "bme": 1}
+CAUSE = {"hard": 4, "soft": 4, "flr": 2, "perst": 8, "bme": 1, "trap": 16}
 REASON = {"hard": 1, "soft": 1, "flr": 4, "perst": 0}
-HALTS = 260
+LAB_HANG, LAB_TRAP = 0x20000, 0x30000  # COMMAND (docs/messages.md)
+HALTS = 400
 DAUTH = [0x6200 + 0x50 * x + part for x in range(4) for part in (0, 0x48)]
 
 
@@ -35,6 +36,12 @@ async def halt(tb: VkBench, kind: str) -> int:
         tb.dut.cfg_flr_i.value = 1
     elif kind == "perst":
         tb.dut.perst_ni.value = 0
+    elif (
+        kind == "trap"
+    ):  # the soft core takes some time to obey; the gate sees the trap a clock before it closes
+        await tb.lab(regs.VK_LAB_COMMAND_OFFSET, LAB_TRAP)
+        await tb.until(lambda: tb.gate_closed, 3000)
+        return tb.levels["closed"][-1][0] - 1
     else:
         tb.dut.cfg_command_i.value = COMMAND_MEM
     return tb.cycle + 1
@@ -42,7 +49,7 @@ async def halt(tb: VkBench, kind: str) -> int:
 
 async def release(tb: VkBench, kind: str) -> None:
     if kind == "flr":
-        await tb.until(lambda: tb.obs >> 16 & 1, 1000)  # the card says that the FLR may end
+        await tb.until(lambda: tb.obs >> 17 & 1, 1000)  # the card says that the FLR may end
         tb.dut.cfg_flr_i.value = 0
     elif kind == "perst":
         await tb.clocks(20)
@@ -63,32 +70,35 @@ async def state_is_rebuilt(tb: VkBench, reason: int) -> None:
     assert await tb.lab(regs.VK_LAB_DMA_SEQ_OFFSET) == 1
     for offset in (0x10, 0x14, 0x18):
         assert await tb.lab(offset) == 0
-    queues, info = queue_memory(), info_memory()
-    for at in range(0, 0x40, 32):
-        cpl = await tb.read_tlp(2, 0x7000 + at, 32)
-        assert bytes(cpl.data) == queues[at : at + 32], f"queue descriptor at {at:#x}"
-    at = tb.rng.randrange(0, 0x1000, 32)
-    assert bytes((await tb.read_tlp(2, 0x7000 + at, 32)).data) == queues[at : at + 32]
-    at = tb.rng.randrange(0, 0x1000, 32)
-    assert bytes((await tb.read_tlp(4, at, 32)).data) == info[at : at + 32]
+    queues, info = queue_memory(), info_memory(await firmware_version(tb))
+    for at in range(0, 32 * 6, 64):
+        cpl = await tb.read_tlp(2, 0x7000 + at, 64)
+        assert bytes(cpl.data) == queues[at : at + 64], f"queue descriptors at {at:#x}"
+    at = tb.rng.randrange(0, 0x2000, 64)
+    assert bytes((await tb.read_tlp(2, 0x7000 + at, 64)).data) == queues[at : at + 64]
+    at = tb.rng.randrange(0, 0x1000, 64)
+    assert bytes((await tb.read_tlp(4, at, 64)).data) == info[at : at + 64]
 
 
 async def spoil(tb: VkBench) -> None:
     """Writes over whatever the host can write over."""
     for bar, base in ((2, 0x7000), (4, 0)):
-        for offset in (0, 0x100, 0xFE0, tb.rng.randrange(0, 0xFE0, 4)):
+        for offset in (0x100, 0x7E0, 0xFE0, tb.rng.randrange(0x100, 0xFE0, 4)):  # not the queues' indices
             tb.write(bar, base + offset, tb.rng.randbytes(32))
     tb.write(0, 0x41C, 0x1000_0000)
 
 
 @cocotb.test()
 async def a_halt_at_any_moment_stops_all_requests(dut):
-    """Five kinds of halt in random traffic: latency, whole TLPs, no interrupt, state afterwards."""
+    """Six kinds of halt in random traffic, with the soft core hung or not: latency, whole TLPs, no interrupt,
+    state afterwards."""
     rng = seeded("halts")
     tb = await VkBench(dut, rng).started()
     offered, accepted, halts = Counter(), Counter(), Counter()
     for turn in range(HALTS):
         kind = rng.choice(tuple(CAUSE))
+        if hung := kind != "trap" and rng.random() < 0.3:
+            await tb.lab(regs.VK_LAB_COMMAND_OFFSET, LAB_HANG)
         length = rng.choice((8, 64, 128, 256))
         mode = rng.choice((WRITE, WRITE, WRITE, READ))
         base = rng.choice((0x20_0000, 0x5_0000_0000))
@@ -101,6 +111,7 @@ async def a_halt_at_any_moment_stops_all_requests(dut):
         tb.rq.packets.clear()
         await run_dma(tb, mode, length, rng.choice((0, 0, 0, 3, 17)))
         await tb.lab(regs.VK_LAB_IRQ_OFFSET, rng.randrange(4))
+        await tb.until(lambda: tb.rq.packets or tb.rq.offered is not None, 3000)
         await tb.clocks(rng.randrange(60))
         if rng.random() < 0.5:
             await tb.lab(regs.VK_LAB_IRQ_OFFSET, rng.randrange(4))
@@ -125,15 +136,22 @@ async def a_halt_at_any_moment_stops_all_requests(dut):
             accepted[max(late, -1)] += 1
         after = [c - seen for c, _ in tb.interrupts if c > seen]
         assert not after, f"turn {turn}, {kind}: interrupt {after[0]} clocks after the halt"
-        halts[kind] += 1
+        halts[kind, "soft core hung" if hung else "soft core alive"] += 1
         if mode == WRITE:
             for i, (packet, (address, count)) in enumerate(zip(sent, walk(base, 8192, length), strict=False)):
                 check_write(packet, address, count, i + 1)
 
         number = len(sent)
         await release(tb, kind)
-        if kind == "bme":
-            if mode == WRITE:
+        if kind in ("bme", "trap"):
+            if kind == "trap":  # Bus Master Enable opens only what it closed
+                tb.dut.cfg_command_i.value = COMMAND_MEM
+                await tb.clocks(5)
+                tb.dut.cfg_command_i.value = COMMAND_MEM | COMMAND_BME
+                await tb.clocks(50)
+                assert tb.gate_cause == CAUSE["trap"] and len(tb.rq.packets) == number
+                assert await tb.read(0, 0x464) == 1 << 5  # sys_fault
+            elif mode == WRITE:
                 await tb.until(lambda: len(tb.rq.packets) > number + 3, 2000)  # noqa: B023
                 numbers = [int.from_bytes(p.tlp.data[:4], "little") for p in tb.rq.packets]
                 assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), (
@@ -141,9 +159,10 @@ async def a_halt_at_any_moment_stops_all_requests(dut):
                 )
             await halt(tb, "hard")
             await tb.until(lambda: not tb.ready, 10)
-            await tb.until(lambda: tb.ready, 4000)
+            await tb.until(lambda: not tb.rq.beats and tb.rq.offered is None, 2000)
             number = len(tb.rq.packets)
-        await tb.until(lambda: tb.ready and not tb.gate_closed, 4000)
+        await tb.booted()
+        await tb.until(lambda: not tb.gate_closed, 10)
         tb.interrupts.clear()
         assert len(tb.rq.packets) == number
         await state_is_rebuilt(tb, REASON.get(kind, 1))
@@ -153,7 +172,7 @@ async def a_halt_at_any_moment_stops_all_requests(dut):
     figures = {
         "clocks from halt to last request offered (-1: none after it)": dict(sorted(offered.items())),
         "the same to its acceptance, link always ready": dict(sorted(accepted.items())),
-        "halts": dict(halts),
+        "halts": {", ".join(what): count for what, count in sorted(halts.items())},
     }
     print(json.dumps(figures))
     Path("halt-latency.json").write_text(json.dumps(figures, indent=1) + "\n")
@@ -168,7 +187,7 @@ async def the_doorbell_is_seen_wherever_it_lies_in_a_write(dut):
         await tb.drained()
         if tb.ready:
             return False
-        await tb.until(lambda: tb.ready, 4000)
+        await tb.booted()
         return True
 
     for value in (HARD, SOFT):
@@ -207,9 +226,9 @@ async def zeros_after_the_soft_doorbell_do_no_harm(dut):
             tb.write(0, offset, 0)
         tb.write(0, 0x41C, 0x1000_0000)
         values = set()
-        while not tb.ready:
+        while not values or max(values)[0] == 0:
             values.add((await tb.read(2, 0x60C0), await tb.read(0, 0x404), await tb.read(0, 0x41C)))
-            assert tb.cycle < 100_000
+            assert tb.cycle < 300_000
         assert all(marker == 0 or status == 0x00100006 for marker, status, _ in values), "marker first"
         assert not any(0xFFFFFFFF in value for value in values)
         await state_is_rebuilt(tb, 1)
@@ -219,15 +238,17 @@ async def zeros_after_the_soft_doorbell_do_no_harm(dut):
 @cocotb.test()
 async def the_hold_lasts_500_us_and_starts_anew_with_each_doorbell(dut):
     tb = await VkBench(dut).started()
+    u_reset = dut.u_core.u_reset
     for repeats in (1, 2, 3):
         for i in range(repeats):
             seen = await halt(tb, "soft")
             if i < repeats - 1:
                 await tb.clocks(40 + 600 * i)
         await tb.clocks(5)
-        await tb.until(lambda: tb.ready, 4000)
-        took = tb.levels["ready"][-1][0] - seen - 1024  # the memories' image takes a clock a word
+        await tb.until(lambda: u_reset.run_o.value, 4000)
+        took = tb.cycle - seen - 2048  # zeroing the memories takes a clock a word
         assert 50 <= took <= 80, f"{took} clocks of 10 us"
+        await tb.booted()
         await state_is_rebuilt(tb, 1)
     assert tb.levels["reset"][-1][1] == 0 and len(tb.levels["reset"]) == 6
 
@@ -254,7 +275,7 @@ async def resets_may_fall_into_each_other(dut):
             await release(tb, kind)
             last = kind
         await tb.clocks(3)  # the last halt has been seen
-        await tb.until(lambda: tb.ready and not tb.gate_closed, 8000)
+        await tb.booted()
         reason = (await tb.read(0, 0x41C)) >> 28
         assert reason in {REASON[k] for k in kinds}, (kinds, last, reason)
         await state_is_rebuilt(tb, reason)
@@ -264,6 +285,7 @@ async def resets_may_fall_into_each_other(dut):
 async def off_line_the_card_absorbs_writes_and_refuses_reads(dut):
     rng = seeded("off_line")
     tb = await VkBench(dut, rng).started()
+    info = info_memory(await firmware_version(tb))
     for kind in ("flr", "perst"):
         await halt(tb, kind)
         await tb.clocks(2)
@@ -273,7 +295,7 @@ async def off_line_the_card_absorbs_writes_and_refuses_reads(dut):
             cpl = await tb.read_tlp(rng.choice((0, 2, 4)), 0x404, 4)
             assert cpl.status == CplStatus.UR and not cpl.has_data()
         await release(tb, kind)
-        await tb.until(lambda: tb.ready, 4000)
+        await tb.booted()
         await state_is_rebuilt(tb, REASON[kind])
     # An FLR in the middle of accesses: every read is answered, one way or the other.
     for _ in range(40):
@@ -285,9 +307,9 @@ async def off_line_the_card_absorbs_writes_and_refuses_reads(dut):
         cpl = await reading
         assert cpl.status in (CplStatus.SC, CplStatus.UR)
         if cpl.status == CplStatus.SC:
-            assert bytes(cpl.data) == info_memory()[0x100:0x120]
+            assert bytes(cpl.data) in (info[0x100:0x120], bytes(32))  # all of it, or the card is not up yet
         await release(tb, "flr")
-        await tb.until(lambda: tb.ready, 4000)
+        await tb.booted()
 
 
 @cocotb.test()
@@ -297,7 +319,7 @@ async def a_completion_from_before_a_reset_is_never_counted(dut):
     rng = seeded("late_completion")
     tb = VkBench(dut, rng, clock_hz=1_000_000)
     await tb.start()
-    await tb.until(lambda: tb.ready, 5000)
+    await tb.booted()
     timeout = 10_000  # clocks: 10 ms
     ok = 0
     late: list[tuple[int, Tlp]] = []  # clock of the reset, abandoned read
@@ -325,7 +347,7 @@ async def a_completion_from_before_a_reset_is_never_counted(dut):
         seen = await halt(tb, rng.choice(("hard", "soft")))
         late.append((seen, request))
         await tb.clocks(10)
-        await tb.until(lambda: tb.ready, 4000)
+        await tb.booted()
         assert await counters(tb) == (ok, 0, 0), f"turn {turn}"
 
 
@@ -333,7 +355,7 @@ async def a_completion_from_before_a_reset_is_never_counted(dut):
 async def reads_go_on_when_every_tag_was_abandoned(dut):
     """40 reads abandoned in a row by resets: the engine waits for the timeout at most, and then goes on."""
     tb = await VkBench(dut, clock_hz=1_000_000).start()
-    await tb.until(lambda: tb.ready, 5000)
+    await tb.booted()
     for _ in range(40):
         await announce(tb, 0x40_0000, 8192)
         tb.rq.packets.clear()
@@ -341,7 +363,7 @@ async def reads_go_on_when_every_tag_was_abandoned(dut):
         await tb.until(lambda: tb.rq.packets, 12_000)
         await halt(tb, "hard")
         await tb.clocks(10)
-        await tb.until(lambda: tb.ready, 4000)
+        await tb.booted()
     assert await counters(tb) == (0, 0, 0)
 
 

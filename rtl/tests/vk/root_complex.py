@@ -14,7 +14,7 @@ from common.seed import seeded
 
 from vk.config_device import DEVICE_CONTROL, make_device
 from vk.core_dma import MAGIC, READ, WRITE, counters, run_dma
-from vk.model import info_memory
+from vk.model import TAG, TAG_AT, TAG_BYTES, info_memory
 
 SIZE = 16 << 10
 
@@ -36,7 +36,8 @@ class Slot:
         self.device = make_device(tb)
         self.function = self.device.functions[0]
         self.rc.make_port().connect(self.device)
-        await tb.until(lambda: tb.ready, 5000)
+        await tb.until(lambda: tb.ready, 12_000)
+        await tb.clocks(300)  # the marker follows
         await self.rc.enumerate()
         self.driver = self.rc.find_device(self.function.pcie_id)
         await self.driver.enable_device()
@@ -72,9 +73,9 @@ async def the_root_complex_enumerates_the_card(dut):
     slot = await Slot(dut, "enumerate").up()
     driver = slot.driver
     assert (driver.vendor_id, driver.device_id) == (0x14E4, 0x5E87)
-    assert [driver.bar_size[i] for i in (0, 2, 4)] == [64 << 10] * 3
+    assert [driver.bar_size[i] for i in (0, 2, 4)] == [64 << 10, 2 << 20, 64 << 10]
     assert len(set(slot.bars.values())) == 3 and all(
-        address % (64 << 10) == 0 for address in slot.bars.values()
+        address % driver.bar_size[i] == 0 for i, address in slot.bars.items()
     )
     assert {capability for capability, _offset in driver.capabilities} >= {
         PciCapId.PM,
@@ -86,12 +87,14 @@ async def the_root_complex_enumerates_the_card(dut):
     assert control >> 16 & 0x7FF == 3
     assert await slot.read(0, 0x404) == 0x00100006
     assert await slot.read(2, 0x60C0) == 0xBEEFCAFE
+    tag = await slot.rc.mem_read(slot.bars[4] + TAG_AT, TAG_BYTES)
+    info = info_memory(tag.removeprefix(TAG).rstrip(b"\0"))
     for offset in range(0x100, 0x1A0, 32):
-        assert await slot.rc.mem_read(slot.bars[4] + offset, 32) == info_memory()[offset : offset + 32]
+        assert await slot.rc.mem_read(slot.bars[4] + offset, 32) == info[offset : offset + 32]
     for offset in range(0x100, 0x110):
-        assert await slot.read(4, offset, 1) == info_memory()[offset]
-    await slot.rc.mem_write(slot.bars[2] + 0x7101, b"unaligned bytes")
-    assert await slot.rc.mem_read(slot.bars[2] + 0x7101, 15) == b"unaligned bytes"
+        assert await slot.read(4, offset, 1) == info[offset]
+    await slot.rc.mem_write(slot.bars[2] + 0x8101, b"unaligned bytes")
+    assert await slot.rc.mem_read(slot.bars[2] + 0x8101, 15) == b"unaligned bytes"
 
 
 @cocotb.test()
@@ -172,6 +175,7 @@ async def bus_master_enable_stops_and_starts_the_card(dut):
     await tb.until(lambda: not tb.ready, 2000)
     await slot.settled()
     before, memory = len(tb.rq.packets), bytes(region.mem[:SIZE])
-    await tb.clocks(3000)
+    await tb.until(lambda: tb.ready, 8000)
+    await tb.clocks(2000)
     assert len(tb.rq.packets) == before and bytes(region.mem[:SIZE]) == memory
     assert await slot.read(0, 0x41C) == 0x100003FC

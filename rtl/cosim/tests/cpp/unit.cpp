@@ -38,6 +38,7 @@ static void configuration_space() {
   CHECK(!config.write(0x20, all, 8));
   CHECK(config.bar_base(4) == 0xffffffffffff0000u);
   CHECK(config.bar_base(0) == 0);
+  CHECK(ConfigSpace::bar_bytes(0) == 0x10000 && ConfigSpace::bar_bytes(2) == 0x200000);
   const uint8_t msix[2] = {0x00, 0x80}, masked[2] = {0x00, 0xc0};
   config.write(0x52, msix, 2);
   CHECK(config.msix_enabled());
@@ -50,7 +51,11 @@ static void configuration_space() {
   CHECK(config.write(0x64, all, 8));
   CHECK(!config.write(0x6a, all, 2));
   CHECK(config.max_payload() == 7 && config.max_read_request() == 7);
+  CHECK(config.extended_tags() && !config.boundary_128());
+  config.write(0x70, all, 1);
+  CHECK(config.boundary_128());
   config.function_level_reset();
+  CHECK(!config.extended_tags() && config.boundary_128());
   CHECK(config.command() == 0 && config.bar_base(4) == 0);
   CHECK(config.max_payload() == 7 && config.max_read_request() == 2);
   config.reset();

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decides address and length of the DMA engine's next TLP while the present one is still being sent. It walks
+// Decides address and length of the lab traffic's next TLP while the present one is still being sent. It walks
 // the buffer in steps of the length asked for, shortens a TLP that would cross a 4 KiB boundary and starts
 // again at the base when less than a whole length is left.
-module vk_dma_plan (
+module vk_traffic_plan
+  import vk_faults_pkg::*;
+(
   input  logic        clk_i,
   input  logic        rst_ni,
+  input  logic [31:0] fault_i,
   input  logic        restart_i,   // back to the buffer's base
   input  logic        run_i,       // plans are made only while the engine may run
   input  logic [63:0] base_i,      // 8-byte aligned
@@ -12,6 +15,7 @@ module vk_dma_plan (
   input  logic  [8:0] limit_i,     // bytes per TLP, 8 to 256, a multiple of 8
   input  logic        take_i,      // the plan was carried out
   output logic        valid_o,
+  output logic        still_o,     // nothing here changes in this clock, unless by restart_i or take_i
   output logic [63:0] addr_o,
   output logic  [8:0] bytes_o
 );
@@ -24,7 +28,8 @@ module vk_dma_plan (
   logic [12:0] to_boundary;
 
   assign valid_o     = state_q == Valid;
-  assign to_boundary = 13'h1000 - {1'b0, addr_o[11:0]};
+  assign still_o     = state_q == (run_i ? Valid : Add) && limit_q == limit_i;
+  assign to_boundary = faulty(fault_i, CROSS_4K) ? '1 : 13'h1000 - {1'b0, addr_o[11:0]};
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
