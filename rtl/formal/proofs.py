@@ -261,10 +261,16 @@ FRAMING = Proof(
     },
     mutants=(
         Mutant("framing", Edit("vk_writer.sv", "= left_q <= 13'd32;", "= left_q < 13'd32;")),
-        Mutant("framing", Edit("vk_traffic.sv", "end else if (sop_q && !run) begin", "end else if (!run) begin")),
+        Mutant(
+            "framing", Edit("vk_traffic.sv", "end else if (sop_q && !run) begin", "end else if (!run) begin")
+        ),
         Mutant(
             "unmixed",
-            Edit("vk_arbiter.sv", "if (!in_tlp_q && !(stands_q", "if (!(in_tlp_q && valid_i[owner_q]) && !(stands_q"),
+            Edit(
+                "vk_arbiter.sv",
+                "if (!in_tlp_q && !(stands_q",
+                "if (!(in_tlp_q && valid_i[owner_q]) && !(stands_q",
+            ),
         ),
         Mutant("held", Edit("vk_dma.sv", "(gate_closed_i || clear_i),", "(clear_i),")),
         Mutant("gapless", Edit("vk_writer.sv", "flush       = kill && !in_tlp_d;", "flush       = kill;")),
@@ -308,10 +314,18 @@ CREDITS = Proof(
         "exact": "what is counted is what may still come: no credit is lost by end, error, timeout, reset or abort",
     },
     mutants=(
-        Mutant("headers", Edit("vk_tags.sv", "32'(want_headers) <= CplHeaders", "32'(headers_q) < CplHeaders")),
-        Mutant("headers", Edit("vk_reader.sv", "waiting_q && !sent && tag_free_i && room_i", "tag_free_i && room_i")),
+        Mutant(
+            "headers", Edit("vk_tags.sv", "32'(want_headers) <= CplHeaders", "32'(headers_q) < CplHeaders")
+        ),
+        Mutant(
+            "headers",
+            Edit("vk_reader.sv", "waiting_q && !sent && tag_free_i && room_i", "tag_free_i && room_i"),
+        ),
         Mutant("units", Edit("vk_tags.sv", "32'(want_units) <= CplData", "32'(want_units) <= CplData + 4")),
-        Mutant("exact", Edit("vk_receiver.sv", "release_o        <= over;", "release_o        <= over && !clear_i;")),
+        Mutant(
+            "exact",
+            Edit("vk_receiver.sv", "release_o        <= over;", "release_o        <= over && !clear_i;"),
+        ),
     ),
 )
 
