@@ -50,7 +50,7 @@ bench: setup ## measure speeds; prints a table, writes build/bench.json
 	@vkbench benchmark --bench $(BENCH) --out build/bench.json
 
 formal: setup ## prove the halting contract; prints the table
-	@python rtl/formal/run.py
+	@python rtl/formal/run.py --json build/formal/results.json
 
 synth: setup ## area and estimated Fmax; fails on latches, loops, memories that are none
 	@python rtl/synth/run.py
