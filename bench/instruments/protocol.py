@@ -114,6 +114,9 @@ class Analyser(Protocol):
     def identify(self) -> dict[str, str]:
         """*IDN?: maker, model, serial (build identity), version."""
 
+    def fault(self) -> str | None:
+        """The seeded defect that the card is set to show (rtl/faults.py); None for a good card."""
+
     def self_test(self) -> None:
         """*TST?. Raises AnalyserSelfTestFailed."""
 

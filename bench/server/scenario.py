@@ -177,6 +177,7 @@ class _PanicRun:
             log.add_inventory(
                 "analyser", {**analyser.identify(), "clock_hz": self._clock_hz, "depth": analyser.depth()}
             )
+            log.add_inventory("card", {"seeded defect": analyser.fault() or "none"})
         with log.step("analyser self-test"):
             analyser.dma_stop()
             if analyser.state() in ("ARMED", "TRIGGERED"):

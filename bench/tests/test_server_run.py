@@ -131,6 +131,9 @@ class FakeAnalyser(Part):
     def identify(self):
         return {"maker": "vkbench", "model": "VK-LA1", "serial": "0" * 32, "version": "test"}
 
+    def fault(self):
+        return "SLIP"
+
     def self_test(self):
         self.fake.call("self test")
 
@@ -259,6 +262,7 @@ def test_the_steps_of_a_whole_run_and_its_order(tmp_path):
     order += ["stop", "read capture", "power off"]
     assert [call for call in fake.calls if call in order] == order
     record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["inventory"]["card"] == {"seeded defect": "SLIP"}
     assert (
         record["status"] == "complete" and record["abort"] is None and record["bench"]["notes"] == ["a note"]
     )
