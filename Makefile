@@ -57,6 +57,7 @@ synth: setup ## area and estimated Fmax; fails on latches, loops, memories that 
 
 mutants: setup ## seeded defects: caught / total
 	@python rtl/tests/mutants.py
+	@VKBENCH_MUTANTS=all $(PYTEST) rtl/tests/gates
 
 testplan: setup ## requirements, test points and the results of the last run
 	@python rtl/tests/plan/matrix.py
