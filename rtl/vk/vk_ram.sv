@@ -12,7 +12,7 @@ module vk_ram #(
   output logic              [31:0] rdata_o
 );
 
-  logic [31:0] words [Words];
+  (* ram_style = "block" *) logic [31:0] words [Words];
 
   initial begin
     if (HEX != "") $readmemh(HEX, words);
