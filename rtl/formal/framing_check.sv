@@ -72,8 +72,8 @@ module framing_check
   logic    [255:0] taken_data;
   assign taken = src_valid_i & src_ready_i;
 
-  beat_count u_beats (.clk_i, .rst_ni, .beat_i(req_valid_i && req_ready_i), .eop_i(req_eop_i), .hdr_i(req_hdr_i),
-                      .in_packet_o(in), .left_o(left));
+  beat_count u_beats (.clk_i, .rst_ni, .beat_i(req_valid_i && req_ready_i), .eop_i(req_eop_i),
+                      .hdr_i(req_hdr_i), .in_packet_o(in), .left_o(left));
   for (genvar i = 0; i < 3; i++) begin : gen_source
     beat_count u_beats (.clk_i, .rst_ni, .beat_i(taken[i]), .eop_i(src_eop_i[i]), .hdr_i(src_hdr_i[i]),
                         .in_packet_o(src_in[i]), .left_o(src_left[i]));

@@ -2,7 +2,7 @@
 // The halting contract at the pins of vk_core (docs/formal.md). It is bound into the core, of which the
 // proof keeps the gate, the doorbell's decoder, the interrupt unit and the reset's state machine; the
 // requester, the soft core, the lab and the registers are cut out and may do anything. Of the requester
-// alone e_framing assumes what the engine's proof asserts.
+// alone e_framing assumes something: what p_framing of framing_check proves about the engine.
 //
 // p_NAME is a property, c_NAME its cover, h_NAME a helping invariant (proved too), e_NAME an assumption.
 module halt_check #(
@@ -139,7 +139,7 @@ module halt_check #(
   beat_count u_rq_beats  (.clk_i, .rst_ni, .beat_i(rq_valid_i && rq_ready_i), .eop_i(rq_eop_i),
                           .hdr_i(rq_hdr_i), .in_packet_o(rq_in), .left_o(rq_left));
 
-  // The engine's side of the bargain, asserted in dma_check as p_framing.
+  // The engine's side of the bargain, proved as p_framing in framing_check.sv.
   always_comb begin
     if (rst_ni && req_valid_i) begin
       e_framing: assume (req_sop_i == !req_in && req_eop_i == (req_left == '0));

@@ -253,6 +253,7 @@ FRAMING = Proof(
     cut=("vk_channel", "vk_tags", "vk_receiver", "vk_store"),
     depth=2,
     search=14,
+    quick=True,
     properties={
         "framing": "the engine's TLPs are whole: sop, eop, beats and Length agree, whatever clear, abort and gate do",
         "unmixed": "all beats of a TLP come from one requester, unchanged, and each is taken from it once",
@@ -288,6 +289,7 @@ READY = Proof(
     ),
     depth=8,
     search=32,
+    quick=True,
     shorter=HALT.shorter[:2],
     properties={
         "rc_ready": "completions are held up for 1 clock at a stretch at most, whatever gate, requesters and link do",
@@ -306,22 +308,26 @@ CREDITS = Proof(
     cut=("vk_channel", "vk_tag_pool", "vk_writer", "vk_traffic", "vk_store"),
     depth=2,
     search=14,
-    parameters={"CplHeaders": 8, "CplData": 40},  # the endpoint has 256 and 2048, and 256 tags instead of 4
-    shorter=(Edit("vk_dma.sv", "TimeoutTicks = 100 ", "TimeoutTicks = 1 "),),
+    parameters={"CplHeaders": 8, "CplData": 56},  # the endpoint has 256 and 2048, and 256 tags instead of 2
+    shorter=(
+        Edit("vk_dma.sv", "TimeoutTicks = 100 ", "TimeoutTicks = 1 "),
+        Edit("vk_tags.sv", "reads [256]", "reads [2]"),
+        Edit("vk_tags.sv", "nexts [256]", "nexts [2]"),
+    ),
     properties={
-        "headers": "all completions that may still come have a header place in the completion buffer (4 tags)",
+        "headers": "all completions that may still come have a header place in the completion buffer (of 2 tags)",
         "units": "... and a place for their data",
         "exact": "what is counted is what may still come: no credit is lost by end, error, timeout, reset or abort",
     },
     mutants=(
         Mutant(
-            "headers", Edit("vk_tags.sv", "32'(want_headers) <= CplHeaders", "32'(headers_q) < CplHeaders")
+            "headers", Edit("vk_tags.sv", "(want_headers) <= CplHeaders", "(want_headers) <= CplHeaders + 2")
         ),
         Mutant(
             "headers",
             Edit("vk_reader.sv", "waiting_q && !sent && tag_free_i && room_i", "tag_free_i && room_i"),
         ),
-        Mutant("units", Edit("vk_tags.sv", "32'(want_units) <= CplData", "32'(want_units) <= CplData + 4")),
+        Mutant("units", Edit("vk_tags.sv", "(want_units) <= CplData", "(want_units) <= CplData + 16")),
         Mutant(
             "exact",
             Edit("vk_receiver.sv", "release_o        <= over;", "release_o        <= over && !clear_i;"),

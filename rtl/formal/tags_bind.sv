@@ -12,6 +12,7 @@ bind vk_tags tags_check #(.TimeoutTicks(TimeoutTicks)) u_tags_check (
   .index_i      (index),
   .give_i       (give),
   .in_use_i     (in_use_q),
+  .used_i       (used_q),
   .scan_i       (scan_q),
   .now_i        (now_q),
   .store_end_i  (reads[u_tags_check.chosen].store_end),

@@ -30,6 +30,7 @@ module tags_check
   input logic   [7:0] index_i,
   input logic         give_i,
   input logic [255:0] in_use_i,
+  input logic   [8:0] used_i,
   input logic   [7:0] scan_i,
   input logic   [7:0] now_i,
   input logic  [31:0] store_end_i,    // what the table knows of the chosen tag:
@@ -49,7 +50,7 @@ module tags_check
   always_ff @(posedge clk_i) chosen_q <= chosen;
 
   // --- Assumptions ----------------------------------------------------------------------------------------
-  // What vk_reader keeps to, what the channel's proof asserts, and that completions leave some clocks free: 300
+  // What vk_reader keeps to, what the channel's proof asserts, and that completions leave clocks free: 300
   // of the 25,000 between two ticks.
   localparam logic [8:0] IdleClocks = 9'd300;
   logic [8:0] idle_q;   // clocks without a beat since the last tick
@@ -62,6 +63,7 @@ module tags_check
                         14'(request_i.host[11:0]) + 14'(request_i.bytes) <= 14'd4096));
     e_once:     assume (!(issue_i && tag_i == chosen) || !in_use_i[chosen]);  // p_once of the pools
     e_range:    assume (!issue_i || (high_i ? tag_i >= 8'd32 : tag_i < 8'd32));
+    e_used:     assume (!in_use_i[chosen] || used_i != '0);   // h_used of credits_check: for two tags
     e_tick:     assume (!tick_i || idle_q == IdleClocks);
   end
 

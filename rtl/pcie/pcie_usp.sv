@@ -138,9 +138,23 @@ module pcie_usp (
     .cq_valid_o, .cq_ready_i, .cq_sop_o, .cq_eop_o, .cq_hdr_o, .cq_bar_o, .cq_data_o
   );
 
+  logic cc_pass, cc_ready;
+  assign cc_ready_o = cc_ready && cc_pass;
+
+  usp_after_writes u_after_writes (
+    .clk_i, .rst_ni (up),
+    .valid_i          (cc_valid_i),
+    .sop_i            (cc_sop_i),
+    .pass_o           (cc_pass),
+    .taken_i          (cc_valid_i && cc_ready_o),
+    .write_waits_i    (write_waits),
+    .writes_pending_i (writes_pending),
+    .writes_done_i    (writes_done)
+  );
+
   usp_cc u_cc (
     .clk_i, .rst_ni (up),
-    .cc_valid_i, .cc_ready_o, .cc_sop_i, .cc_eop_i, .cc_hdr_i, .cc_data_i,
+    .cc_valid_i (cc_valid_i && cc_pass), .cc_ready_o (cc_ready), .cc_sop_i, .cc_eop_i, .cc_hdr_i, .cc_data_i,
     .m_valid_o (cc_tvalid_o), .m_ready_i (cc_tready_i), .m_last_o (cc_tlast_o),
     .m_keep_o  (cc_tkeep_o),  .m_user_o  (cc_tuser_o),  .m_data_o (cc_tdata_o)
   );

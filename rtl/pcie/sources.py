@@ -16,6 +16,7 @@ ADAPTER = (
     "usp_prepend",
     "usp_whole",
     "usp_cq",
+    "usp_after_writes",
     "usp_cc",
     "usp_rq",
     "usp_rc",

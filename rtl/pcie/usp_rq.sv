@@ -4,7 +4,8 @@
 // share one: 256 bytes take 9 beats, 240 bytes 8.
 //
 // Each write carries a number that the hard IP gives back once no later TLP can overtake it on its way out.
-// writes_pending_o says how many are still on that way; usp_irq holds interrupts back with it.
+// writes_pending_o says how many are still on that way; usp_irq and usp_after_writes hold interrupts and
+// completions back with it.
 module usp_rq (
   input  logic         clk_i,
   input  logic         rst_ni,

@@ -61,6 +61,7 @@ DESIGNS = (
             "vk_reset",
             "vk_msix",
             "vk_channel",
+            "vk_tag_pool",
             "vk_tags",
             "vk_writer",
         ),

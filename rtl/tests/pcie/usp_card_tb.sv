@@ -12,11 +12,14 @@ module usp_card_tb #(
   output logic [31:0] lab_rdata_o,
   output logic        ready_o, closed_o,
   output logic  [4:0] cause_o,
-  output logic [31:0] requests_o  // TLPs that the core has started
+  output logic [31:0] requests_o, // TLPs that the core has started
+  output logic  [7:0] late_o,     // clocks from a reset doorbell to the last start of a request behind it
+  output logic        whole_o     // each request on the hard IP's side is as long as it says; none is half out
 );
 
-  // The card is told a slow clock: 100 us are then 10 clocks, which keeps resets short.
-  localparam int unsigned ClockHz = 100_000;
+  // The card is told a slow clock: 100 us are then 100 clocks, which keeps resets short; its completion timeout
+  // of 40 us is still far from what the root complex takes.
+  localparam int unsigned ClockHz = 1_000_000;
 
   logic         perst_n, lab_ack;
   logic         cq_valid, cq_ready, cq_sop, cq_eop, cc_valid, cc_ready, cc_sop, cc_eop;
@@ -66,6 +69,45 @@ module usp_card_tb #(
   always_ff @(posedge clk_i) begin
     if (!rst_ni) requests_o <= '0;
     else         requests_o <= requests_o + 32'(rq_valid && rq_ready && rq_sop);
+  end
+
+  // As the bench on the bare streams counts: from the doorbell's acceptance to the request's first offer.
+  logic       ring, rq_waits_q;
+  logic [7:0] since_q;
+  assign ring = cq_valid && cq_ready && cq_sop && cq_hdr[30] && cq_bar == 3'd0 &&
+                14'(cq_hdr[29] ? cq_hdr[111:98] : cq_hdr[79:66]) == 14'(16'h49c >> 2);
+
+  always_ff @(posedge clk_i) begin
+    rq_waits_q <= rq_valid && rq_sop && !rq_ready;
+    if (!rst_ni || ring) begin
+      since_q <= 8'(rst_ni);
+      late_o  <= '0;
+    end else begin
+      if (since_q != '0 && since_q != '1) since_q <= since_q + 1'b1;
+      if (rq_valid && rq_sop && !rq_waits_q) late_o <= since_q;
+    end
+  end
+
+  // Framing on the hard IP's side: every request is as long as its descriptor says, to the dword.
+  logic [11:0] left_q, left;  // dwords from this beat to the frame's last
+  logic        stalled_q, cut_q;
+  assign whole_o = !cut_q && left_q == '0;
+  assign left = (left_q != '0) ? left_q : (rq_tdata[78:75] == 4'd1) ? 12'(rq_tdata[74:64]) + 12'd4 : 12'd4;
+
+  always_ff @(posedge clk_i) begin
+    stalled_q <= rq_tvalid && !rq_tready;
+    if (!rst_ni) cut_q <= 1'b0;
+    if (!rst_ni || !perst_n) begin
+      left_q    <= '0;
+      stalled_q <= 1'b0;
+    end else begin
+      if (stalled_q && !rq_tvalid) cut_q <= 1'b1;
+      if (rq_tvalid && rq_tready) begin
+        left_q <= (rq_tlast || left <= 12'd8) ? '0 : left - 12'd8;
+        if (rq_tlast != (left <= 12'd8) || rq_tuser[11] ||
+            rq_tkeep != ((left >= 12'd8) ? 8'hff : ~(8'hff << left[2:0]))) cut_q <= 1'b1;
+      end
+    end
   end
 
   logic unused;
