@@ -46,14 +46,15 @@ system:
 	$(PYTEST) --junitxml=build/junit/server.xml fixtures/server
 	$(PYTEST) --junitxml=build/junit/host.xml host_tests --bench $(BENCH)
 
-bench: setup ## measure speeds; prints a table, writes build/bench.json
+bench: setup ## measure speeds; prints tables, writes build/throughput.json and build/bench.json
+	@python rtl/tests/pcie/throughput.py --out build/throughput.json
 	@vkbench benchmark --bench $(BENCH) --out build/bench.json
 
 formal: setup ## prove the halting contract; prints the table
 	@python rtl/formal/run.py --json build/formal/results.json
 
 synth: setup ## area and estimated Fmax; fails on latches, loops, memories that are none
-	@python rtl/synth/run.py
+	@python rtl/synth/run.py --fmax
 
 mutants: setup ## seeded defects: caught / total
 	@python rtl/tests/mutants.py

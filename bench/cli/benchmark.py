@@ -30,7 +30,7 @@ CORE_GOAL = ">= 5"
 LOADS = {"idle": "", "back-to-back DMA writes": "writes", "messages": "messages"}
 #: What RTL tests have measured on this machine; left out when they have not run.
 HALT_LATENCY = Path("build/rtl-tests/halt_latency.json")
-LINK_USE = (Path("build/pcie/throughput.json"), Path("build/pcie/reads.json"))
+LINK_USE = Path("build/throughput.json")
 
 
 @common.command
@@ -102,18 +102,23 @@ def _halt_latency() -> list[dict[str, Any]]:
 
 
 def _link_use() -> list[dict[str, Any]]:
-    """DMA behind the PCIe model: payload as a share of the link's limit, over all alignments and round trips to 1 us."""
-    rows = [row for path in LINK_USE if path.exists() for row in json.loads(path.read_text())]
-    rows = [row for row in rows if not row["fill"] and row["tags"] == 256 and row["round_trip_us"] <= 1]
-    figures = {
-        ("RTL: DMA writes, MPS 256", ">= 99"): [row for row in rows if row["write"] and row["mps"] == 256],
-        ("RTL: DMA reads, MRRS 512", ">= 98"): [
-            row for row in rows if not row["write"] and row["mrrs"] == 512
-        ],
-    }
+    """DMA behind the PCIe model: payload as a share of P / (P + 24 B) x 7.877 GB/s, over all alignments and round trips
+    to 1 us. A 3-DW header costs only 20 B, hence values above 100 %."""
+    if not LINK_USE.exists():
+        return []
+    rows = [
+        row for row in json.loads(LINK_USE.read_text()) if row["tags"] == 256 and row["round_trip_us"] <= 1
+    ]
+    writes = [row for row in rows if row["write"] and row["mps"] == 256]
+    reads = [row for row in rows if not row["write"] and row["mrrs"] == 512]
+    figures = (
+        ("RTL: DMA writes, MPS 256, cut at cache lines", "", [row for row in writes if not row["fill"]]),
+        ("RTL: DMA writes, MPS 256, beats filled", ">= 99", [row for row in writes if row["fill"]]),
+        ("RTL: DMA reads, MRRS 512", ">= 98", reads),
+    )
     return [
         _result(name, "% of link", goal, [100 * row["of_limit"] for row in found])
-        for (name, goal), found in figures.items()
+        for name, goal, found in figures
         if found
     ]
 
