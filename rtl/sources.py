@@ -47,7 +47,7 @@ def vk_sources(gen: Path) -> list[Path]:
 
 def analyser_sources(gen: Path) -> list[Path]:
     own = packages_first(list((RTL / "analyser").glob("*.sv")))
-    return register_blocks(gen, ("analyser",)) + own
+    return register_blocks(gen, ("analyser", "analyser_trigger")) + own
 
 
 def sources(top: str, gen: Path) -> list[Path]:

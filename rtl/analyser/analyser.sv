@@ -3,21 +3,28 @@
 // and speaks SCPI over a byte stream. It shares nothing with the endpoint but its wires; PERST# does not
 // reset it.
 //
-// What is lossless: the record memory takes one record each clock, and each tap FIFO holds FIFO_DEPTH
-// events. So any mix whose events, over any stretch of time, exceed one per clock by no more than one FIFO's
-// depth is recorded whole. At line rate with MPS 256 and 32 bytes a clock, DMA writes are one event each 8
-// clocks or more; together with completions of 64 bytes (one each 2 clocks) and the register traffic of a
-// driver that stays below one per clock. Headers without payload back to back in two directions do not,
-// beyond a burst of FIFO_DEPTH clocks: then events are lost, each one is counted, and LOSS records stand
-// where they are missing.
+// What is lossless. The record memory takes one record each clock, each tap's FIFO holds FIFO_DEPTH (128) events, and
+// a pending TLP of a run (analyser_fold) holds up younger events for at most HORIZON = RUN_GAP_CYCLES + 3 = 35
+// clocks. Folded TLPs are no events here: they take no room. So any mix whose events, over any stretch of clocks,
+// exceed one per clock by no more than FIFO_DEPTH - HORIZON = 93 is recorded whole, for as long as the record memory
+// has room: RING_RECORDS (65536) records of before and after the trigger.
+//   * Line rate of 32 bytes a clock: writes of 256 bytes are one event each 8 clocks or more, completions of 64 bytes
+//     one each 2 clocks, and a driver's registers, interrupts and console are far fewer than the 3 in 8 that are
+//     left: whole, folded or not.
+//   * Header-only TLPs in two directions, one each clock and way: two events per clock. Whole for 254 clocks, for 93
+//     while another stream is in a run; then events are lost.
+//   * Folded DMA at full rate: two records for each time round its buffer, or each RUN_SPAN_CYCLES: 100 ms at 250 MHz
+//     of writes of 256 bytes into 64 KiB are 24,400 records, of completions for reads 3,100.
+// Beyond that each lost event is counted, and LOSS records stand where they are missing. rtl/tests/analyser
+// (loss_cases.py, fold_cases.py) tests these figures, at their edges.
 module analyser
   import analyser_pkg::*;
   import capture_pkg::*;
 #(
   parameter int unsigned RING_RECORDS = 65536,  // records, a power of two, 4 at least
-  parameter int unsigned FIFO_DEPTH = 64,       // events per tap, a power of two, at most 64
+  parameter int unsigned FIFO_DEPTH = 128,      // events per tap, a power of two, at most 128
   parameter FIRMWARE_HEX = "",                  // $readmemh image of firmware/analyser
-  parameter int BLIND_TAP = -1                  // test only: this tap (capture_pkg::TAP_*) sees nothing
+  parameter bit CONSOLE_UART = 1'b0             // the console comes on con_rx_i, not as bytes
 ) (
   input  logic         clk_i,
   input  logic         rst_ni,          // power-on reset, synchronous
@@ -45,6 +52,11 @@ module analyser
   input  logic         rc_sop_i,
   input  logic [127:0] rc_hdr_i,
   input  logic  [31:0] rc_data_i,
+  input  logic         cfg_acc_valid_i, // pulse: a configuration access
+  input  logic         cfg_acc_write_i,
+  input  logic   [9:0] cfg_acc_addr_i,  // dword
+  input  logic   [3:0] cfg_acc_be_i,    // of a write
+  input  logic  [31:0] cfg_acc_data_i,  // written or read
   input  logic  [15:0] cfg_command_i,   // PCI Command register
   input  logic         cfg_flr_i,       // level: FLR in progress
   input  logic         cfg_flr_done_i,  // the card has done its part of the FLR
@@ -52,12 +64,31 @@ module analyser
   input  logic         msix_valid_i,
   input  logic         msix_ready_i,
   input  logic   [2:0] msix_vector_i,
-  input  logic         con_valid_i,     // a byte of the server's console
+  input  logic         con_valid_i,     // a byte of the server's console; not with CONSOLE_UART
   input  logic   [7:0] con_byte_i,
+  input  logic         con_error_i,     // ... that had no stop bit
+  input  logic         con_rx_i,        // serial line of the console, asynchronous; only with CONSOLE_UART
   input  logic         gate_closed_i,   // quiesce gate of the endpoint
   input  logic   [4:0] gate_cause_i,    // GateCause bits
   input  logic         card_reset_i,    // level: doorbell reset in progress
   input  logic         card_ready_i,    // level: the card presents BOOT2_RUNNING
+
+  input  logic         link_up_i,       // slow levels, synchronous: capture_pkg::levels_t
+  input  logic   [2:0] link_speed_i,
+  input  logic   [2:0] link_width_i,
+  input  logic   [5:0] link_ltssm_i,
+  input  logic         msix_enable_i,
+  input  logic         msix_mask_i,
+  input  logic         dma_traffic_i,
+  input  logic         dma_read_i,
+  input  logic         dma_write_i,
+  input  logic         dma_draining_i,
+  input  logic   [2:0] no_credit_i,     // completions, non-posted, posted
+  input  logic         core_trap_i,
+  input  logic         core_idle_i,     // the card's soft core waits for work
+  input  logic   [3:0] input_i,         // general inputs
+
+  output logic   [1:0] trig_out_o,      // high from the trigger to the next arm; a pulse of the trigger's program
 
   output logic         lab_req_o,       // lab bus to the endpoint: req for one clock, ack then or later
   output logic         lab_write_o,
@@ -84,9 +115,9 @@ module analyser
   // ---- Soft core and its registers.
   analyser_regs_pkg::analyser__in_t hwif_next, hwif_in;
   analyser_regs_pkg::analyser__out_t hwif_out;
-  logic core_clk, reg_req, reg_write, reg_wait, lab_timeout;
-  logic [7:0] reg_addr;
-  logic [31:0] reg_wdata, reg_rdata;
+  logic core_clk, reg_req, reg_program, reg_write, reg_wait, lab_timeout;
+  logic [11:0] reg_addr;
+  logic [31:0] reg_wdata, reg_rdata, program_rdata;
   logic rx_valid, tx_ready;
   logic [7:0] rx_byte;
   logic inject_q, mark_q, move_q, peek_q, tx_q;
@@ -104,148 +135,199 @@ module analyser
     end
   end
 
-  // ---- Taps, FIFOs, merge.
+  // ---- The console.
+  logic con_valid, con_error;
+  logic [7:0] con_byte;
+  logic [31:0] con_errors;
+  if (CONSOLE_UART) begin : gen_uart
+    analyser_uart u_uart (
+      .clk_i, .rst_ni,
+      .rx_i(con_rx_i),
+      .divisor_i(hwif_out.con_divisor.clocks.value),
+      .valid_o(con_valid),
+      .byte_o(con_byte),
+      .error_o(con_error),
+      .errors_o(con_errors)
+    );
+    logic unused;
+    assign unused = ^{con_valid_i, con_byte_i, con_error_i};
+  end else begin : gen_bytes
+    assign con_valid = con_valid_i;
+    assign con_byte  = con_byte_i;
+    assign con_error = con_error_i;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) con_errors <= '0;
+      else if (con_valid_i && con_error_i && con_errors != '1) con_errors <= con_errors + 32'd1;
+    end
+    logic unused;
+    assign unused = ^{con_rx_i, hwif_out.con_divisor.clocks.value};
+  end
+
+  // ---- Taps.
   logic [63:0] event_time;
-  logic [NumTaps-1:0] tap_valid, head_valid, pop, fifo_empty;
+  logic [NumTaps-1:0] tap_valid;
   tap_event_t tap_event[NumTaps];
-  tap_event_t head_event[NumTaps];
-  logic [127:0] tap_header[NumTlpTaps];
-  logic [127:0] head_header[NumTlpTaps];
-  logic [TimeBits-1:0] head_time[NumTaps];
-  logic [2:0] tap_lost[NumTaps];
-  logic [5:0] lost_now;
+  logic [127:0] tap_header[NumTaps];
+  levels_t levels, levels_now;
+  logic [15:0] command_now;
   logic [NumStats-1:0] stat_hit;
   logic [2:0] stat_resets;
-  logic doorbell, bme_fall, flr_start, con_valid, event_pending;
-  logic [7:0] con_byte;
-  logic fire;
-  logic [2:0] fire_source;
-  logic [63:0] fire_time;
-  logic recording, counting, clear, flush, draining;
-  capture_state_e state;
-  logic record_valid, ring_write, ring_read;
-  record_t record;
-  logic [AddrBits-1:0] write_addr, read_addr, oldest;
-  logic [AddrBits:0] held;
-  logic [255:0] ring_record;
+  logic [1:0] stat_stall;
+  logic stat_two_errors;
+  logic text_valid, event_pending, fire;
+  logic [7:0] text_byte;
 
-  analyser_taps #(
-    .BLIND_TAP(BLIND_TAP)
-  ) u_taps (
+  always_comb begin
+    levels = '0;  // stall_* and core_hung: worked out behind this
+    levels.link_up       = link_up_i;
+    levels.link_speed    = link_speed_i;
+    levels.link_width    = link_width_i;
+    levels.ltssm         = link_ltssm_i;
+    levels.msix_enable   = msix_enable_i;
+    levels.msix_mask     = msix_mask_i;
+    levels.dma_traffic   = dma_traffic_i;
+    levels.dma_read      = dma_read_i;
+    levels.dma_write     = dma_write_i;
+    levels.dma_draining  = dma_draining_i;
+    levels.no_credit_p   = no_credit_i[0];
+    levels.no_credit_np  = no_credit_i[1];
+    levels.no_credit_cpl = no_credit_i[2];
+    levels.core_trap     = core_trap_i;
+    levels.inputs        = input_i;
+  end
+
+  analyser_taps u_taps (
     .clk_i, .rst_ni,
     .now_i(now_q),
     .cq_valid_i, .cq_ready_i, .cq_sop_i, .cq_hdr_i, .cq_bar_i, .cq_data_i,
     .cc_valid_i, .cc_ready_i, .cc_sop_i, .cc_hdr_i, .cc_data_i,
     .rq_valid_i, .rq_ready_i, .rq_sop_i, .rq_hdr_i, .rq_data_i,
     .rc_valid_i, .rc_ready_i, .rc_sop_i, .rc_hdr_i, .rc_data_i,
+    .cfg_acc_valid_i, .cfg_acc_write_i, .cfg_acc_addr_i, .cfg_acc_be_i, .cfg_acc_data_i,
     .cfg_command_i, .cfg_flr_i, .cfg_flr_done_i, .perst_ni,
     .msix_valid_i, .msix_ready_i, .msix_vector_i,
-    .con_valid_i, .con_byte_i,
+    .con_valid_i(con_valid),
+    .con_byte_i(con_byte),
+    .con_error_i(con_error),
     .gate_closed_i, .gate_cause_i, .card_reset_i, .card_ready_i,
+    .levels_i(levels),
+    .core_idle_i,
+    .blind_i(hwif_out.blind.taps.value),
     .inject_i(inject_q),
     .inject_taps_i(hwif_out.inject.taps.value),
     .mark_i(mark_q),
     .mark_number_i(hwif_out.mark.value.value),
+    .mark_name_i({hwif_out.mark_name[3].bytes.value, hwif_out.mark_name[2].bytes.value,
+                  hwif_out.mark_name[1].bytes.value, hwif_out.mark_name[0].bytes.value}),
     .pending_o(event_pending),
-    .trigger_i(fire),
-    .trigger_source_i(fire_source),
+    .mark_hold_i(fire),
     .time_o(event_time),
     .valid_o(tap_valid),
     .event_o(tap_event),
     .header_o(tap_header),
+    .levels_o(levels_now),
+    .command_o(command_now),
     .stat_o(stat_hit),
+    .stat_stall_o(stat_stall),
     .stat_resets_o(stat_resets),
-    .doorbell_o(doorbell),
-    .bme_fall_o(bme_fall),
-    .flr_start_o(flr_start),
-    .con_valid_o(con_valid),
-    .con_byte_o(con_byte)
+    .stat_two_errors_o(stat_two_errors),
+    .con_valid_o(text_valid),
+    .con_byte_o(text_byte)
   );
 
-  // The way of the records has a clock that stops while there are none: it runs while an event comes in, is
-  // held or goes out, while lost ones are reported, and when the FIFOs start to be held empty.
-  logic record_clk, record_wake, flush_q;
-  assign record_wake = !rst_ni || (|tap_valid) || !(&fifo_empty) || record_valid || lost_now != '0 ||
-                       (flush && !flush_q);
-  always_ff @(posedge clk_i) flush_q <= rst_ni && flush;
-  clock_gate u_record_clock (.clk_i, .enable_i(record_wake), .clk_o(record_clk));
+  // ---- The trigger.
+  logic [NumTaps-1:0] qualified;
+  logic pulse;
+  logic [2:0] fire_source, fire_step;
+  capture_state_e state;
+  logic recording, counting, clear, rearm, flush, draining;
+  logic [SegmentBits-1:0] segment;
 
-  for (genvar tap = 0; tap < NumTaps; tap++) begin : gen_fifo
-    logic [127:0] header_in, header_out;
-    if (tap < NumTlpTaps) begin : gen_header
-      assign header_in        = tap_header[tap];
-      assign head_header[tap] = header_out;
-    end else begin : gen_no_header
-      logic unused;
-      assign unused    = ^header_out;
-      assign header_in = '0;
+  analyser_sequencer u_sequencer (
+    .clk_i, .rst_ni,
+    .core_clk_i(core_clk),
+    .reg_req_i(reg_req & reg_program),
+    .reg_write_i(reg_write),
+    .reg_addr_i(reg_addr),
+    .reg_wdata_i(reg_wdata),
+    .reg_rdata_o(program_rdata),
+    .clear_i(clear | rearm | hwif_out.ctrl.reset.value),
+    .armed_i(state == StArmed && !draining),
+    .stop_i(hwif_out.ctrl.stop.value | hwif_out.ctrl.reset.value),
+    .immediate_i(hwif_out.ctrl.trigger.value),
+    .source_i(hwif_out.trig_source.source.value),
+    .valid_i(tap_valid),
+    .event_i(tap_event),
+    .header_i(tap_header),
+    .time_i(event_time),
+    .con_valid_i(text_valid),
+    .con_byte_i(text_byte),
+    .qualify_term_i(hwif_out.qualify_term.term.value),
+    .qualify_use_i(hwif_out.qualify_term.use_.value),
+    .qualify_o(qualified),
+    .fire_o(fire),
+    .source_o(fire_source),
+    .step_o(fire_step),
+    .time_o(),
+    .pulse_o(pulse)
+  );
+
+  logic triggered_q;
+  logic [3:0] pulse_left_q;  // clocks that trig_out_o[1] stays high
+  logic pulse_q;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || clear || rearm || hwif_out.ctrl.reset.value) triggered_q <= 1'b0;
+    else if (fire) triggered_q <= 1'b1;
+    if (!rst_ni) begin
+      pulse_q      <= 1'b0;
+      pulse_left_q <= '0;
+    end else if (pulse || pulse_q) begin
+      pulse_q      <= pulse || pulse_left_q != '0;
+      pulse_left_q <= pulse ? '1 : pulse_left_q - 1'b1;
     end
-    analyser_fifo #(
-      .Tap(tap),
-      .Depth(FIFO_DEPTH),
-      .Split(tap == TAP_RESET),
-      .Header(tap < NumTlpTaps)
-    ) u_fifo (
-      .clk_i(record_clk), .rst_ni,
-      .flush_i(flush),
-      .enable_i(recording),
-      .push_i(tap_valid[tap]),
-      .event_i(tap_event[tap]),
-      .header_i(header_in),
-      .time_i(event_time[TimeBits-1:0]),
-      .valid_o(head_valid[tap]),
-      .event_o(head_event[tap]),
-      .header_o(header_out),
-      .time_o(head_time[tap]),
-      .pop_i(pop[tap]),
-      .lost_o(tap_lost[tap]),
-      .empty_o(fifo_empty[tap])
-    );
   end
+  assign trig_out_o = {pulse_q, triggered_q};
 
-  always_comb begin
-    lost_now = '0;
-    for (int unsigned tap = 0; tap < NumTaps; tap++) lost_now += 6'(tap_lost[tap]);
-  end
+  // ---- What is recorded of it.
+  logic [WeightBits+2:0] lost_now;
+  logic records_idle, record_valid;
+  record_t record;
 
-  analyser_merge u_merge (
-    .clk_i(record_clk), .rst_ni,
+  analyser_records #(
+    .FIFO_DEPTH(FIFO_DEPTH)
+  ) u_records (
+    .clk_i, .rst_ni,
     .flush_i(flush),
+    .begin_i(clear),
+    .recording_i(recording),
+    .fold_i(hwif_out.fold.enable.value),
+    .qualify_i(hwif_out.qualify.taps.value & qualified),
+    .blind_i(hwif_out.blind.taps.value),
     .now_i(now_q),
-    .valid_i(head_valid),
-    .event_i(head_event),
-    .header_i(head_header),
-    .time_i(head_time),
-    .pop_o(pop),
+    .time_i(event_time[TimeBits-1:0]),
+    .valid_i(tap_valid),
+    .event_i(tap_event),
+    .header_i(tap_header),
+    .levels_i(levels_now),
+    .command_i(command_now),
+    .fire_i(fire),
+    .fire_source_i(fire_source),
+    .fire_step_i(fire_step),
+    .segment_i(segment),
+    .idle_o(records_idle),
+    .lost_o(lost_now),
     .record_valid_o(record_valid),
     .record_o(record)
   );
 
-  // ---- Trigger, capture state, record memory, statistics.
-  logic [31:0] trigger_text[8];
-  for (genvar i = 0; i < 8; i++) begin : gen_text
-    assign trigger_text[i] = hwif_out.trig_text[i].bytes.value;
-  end
-
-  analyser_trigger u_trigger (
-    .clk_i, .rst_ni,
-    .clear_i(clear | hwif_out.ctrl.reset.value),
-    .armed_i(state == StArmed && !draining),
-    .stop_i(hwif_out.ctrl.stop.value | hwif_out.ctrl.reset.value),
-    .source_i(hwif_out.trig_source.source.value),
-    .immediate_i(hwif_out.ctrl.trigger.value),
-    .length_i(hwif_out.trig_length.length.value),
-    .text_i(trigger_text),
-    .time_i(event_time),
-    .con_valid_i(con_valid),
-    .con_byte_i(con_byte),
-    .doorbell_i(doorbell),
-    .bme_fall_i(bme_fall),
-    .flr_start_i(flr_start),
-    .fire_o(fire),
-    .source_o(fire_source),
-    .time_o(fire_time)
-  );
+  // ---- Capture state, record memory, statistics.
+  logic ring_write, ring_read;
+  logic [AddrBits-1:0] write_addr, read_addr, move_base, move_mask, move_oldest;
+  logic [AddrBits:0] held, seg_count, move_count;
+  logic [SegmentBits:0] seg_used;
+  logic [SegmentBits-1:0] move_segment;
+  logic [63:0] first_fired, seg_armed, seg_fired;
+  logic [255:0] ring_record;
 
   analyser_control #(
     .RING_RECORDS(RING_RECORDS)
@@ -255,8 +337,11 @@ module analyser
     .stop_i(hwif_out.ctrl.stop.value),
     .reset_i(hwif_out.ctrl.reset.value),
     .pretrigger_i(hwif_out.pretrigger.value.value),
+    .segments_i(hwif_out.segments.log2.value),
+    .now_i(now_q),
+    .time_i(event_time),
     .trigger_i(fire),
-    .fifos_empty_i((&fifo_empty) & ~record_valid),
+    .idle_i(records_idle),
     .record_valid_i(record_valid),
     .record_is_trigger_i(record.kind == 8'(KIND_TRIGGER)),
     .state_o(state),
@@ -264,11 +349,23 @@ module analyser
     .recording_o(recording),
     .counting_o(counting),
     .clear_o(clear),
+    .rearm_o(rearm),
     .flush_o(flush),
     .write_o(ring_write),
     .write_addr_o(write_addr),
-    .oldest_o(oldest),
-    .count_o(held)
+    .count_o(held),
+    .segment_o(segment),
+    .used_o(seg_used),
+    .fired_o(first_fired),
+    .look_i(hwif_out.seg_select.index.value),
+    .look_count_o(seg_count),
+    .look_armed_o(seg_armed),
+    .look_fired_o(seg_fired),
+    .move_i(move_segment),
+    .move_count_o(move_count),
+    .move_base_o(move_base),
+    .move_mask_o(move_mask),
+    .move_oldest_o(move_oldest)
   );
 
   analyser_ring #(
@@ -291,8 +388,10 @@ module analyser
     .enable_i(counting),
     .triggered_i(state == StTriggered),
     .time_i(event_time),
-    .hit_i(stat_hit),
+    .event_i(stat_hit),
+    .stall_i(stat_stall),
     .resets_i(stat_resets),
+    .two_errors_i(stat_two_errors),
     .lost_i(lost_now),
     .now_i(now_q),
     .snapshot_i(hwif_out.ctrl.snapshot.value),
@@ -306,20 +405,26 @@ module analyser
   );
 
   // ---- Bytes from and to the client; the block mover's go out ahead of the core's.
-  logic mover_busy, mover_valid, out_ready, tx_valid;
+  logic mover_busy, mover_seeking, mover_valid, out_ready, tx_valid;
   logic [7:0] mover_byte, tx_byte;
 
   analyser_mover #(
     .RING_RECORDS(RING_RECORDS)
   ) u_mover (
     .clk_i, .rst_ni,
-    .oldest_i(oldest),
+    .segment_o(move_segment),
+    .segment_base_i(move_base),
+    .segment_mask_i(move_mask),
+    .segment_oldest_i(move_oldest),
+    .segment_count_i(move_count),
     .start_i(move_q),
     .first_i(hwif_out.move_first.index.value),
     .count_i(hwif_out.move_count.records.value),
+    .stop_i(hwif_out.ctrl.move_stop.value),
     .busy_o(mover_busy),
     .peek_i(peek_q),
     .peek_index_i(hwif_out.peek.index.value),
+    .seeking_o(mover_seeking),
     .read_o(ring_read),
     .addr_o(read_addr),
     .record_i(ring_record),
@@ -352,8 +457,14 @@ module analyser
     .byte_o(scpi_tx_byte_o)
   );
 
-  assign reg_wait = (reg_addr == 8'(vkbench_addr_pkg::ANALYSER_SCPI_RX_OFFSET) && !rx_valid) ||
-                    (reg_addr == 8'(vkbench_addr_pkg::ANALYSER_SCPI_TX_OFFSET) && !tx_ready);
+  // A register that cannot be served yet: no byte, no room for one, the record to look at is still sought.
+  logic peek_data;
+  assign peek_data = reg_addr >= 12'(vkbench_addr_pkg::ANALYSER_PEEK_DATA_0_OFFSET) &&
+                     reg_addr <= 12'(vkbench_addr_pkg::ANALYSER_PEEK_DATA_7_OFFSET);
+  assign reg_wait  = !reg_program &&
+                     ((reg_addr == 12'(vkbench_addr_pkg::ANALYSER_SCPI_RX_OFFSET) && !rx_valid) ||
+                      (reg_addr == 12'(vkbench_addr_pkg::ANALYSER_SCPI_TX_OFFSET) && !tx_ready) ||
+                      (peek_data && mover_seeking));
 
   analyser_cpu #(
     .FIRMWARE_HEX(FIRMWARE_HEX)
@@ -361,10 +472,11 @@ module analyser
     .clk_i, .rst_ni,
     .core_clk_o(core_clk),
     .reg_req_o(reg_req),
+    .reg_program_o(reg_program),
     .reg_write_o(reg_write),
     .reg_addr_o(reg_addr),
     .reg_wdata_o(reg_wdata),
-    .reg_rdata_i(reg_rdata),
+    .reg_rdata_i(reg_program ? program_rdata : reg_rdata),
     .reg_wait_i(reg_wait),
     .lab_req_o, .lab_write_o, .lab_addr_o, .lab_wdata_o, .lab_ack_i, .lab_rdata_i,
     .lab_timeout_o(lab_timeout)
@@ -373,9 +485,9 @@ module analyser
   analyser_regs u_regs (
     .clk(core_clk),
     .rst_n(rst_ni),
-    .s_cpuif_req(reg_req),
+    .s_cpuif_req(reg_req && !reg_program && reg_addr[11:9] == '0),
     .s_cpuif_req_is_wr(reg_write),
-    .s_cpuif_addr(reg_addr),
+    .s_cpuif_addr(reg_addr[8:0]),
     .s_cpuif_wr_data(reg_wdata),
     .s_cpuif_wr_biten('1),
     .s_cpuif_req_stall_wr(),
@@ -400,10 +512,11 @@ module analyser
   assign hwif_next.status.mover_busy.next    = mover_busy | move_q;
   assign hwif_next.status.tx_full.next       = ~out_ready;
   assign hwif_next.status.lab_timeout.next   = lab_timeout;
+  assign hwif_next.status.rx_valid.next      = rx_valid;
   assign hwif_next.scpi_rx.valid.next        = rx_valid;
   assign hwif_next.scpi_rx.data.next         = rx_byte;
-  assign hwif_next.trig_time_lo.value.next   = fire_time[31:0];
-  assign hwif_next.trig_time_hi.value.next   = fire_time[63:32];
+  assign hwif_next.trig_time_lo.value.next   = first_fired[31:0];
+  assign hwif_next.trig_time_hi.value.next   = first_fired[63:32];
   assign hwif_next.depth.value.next          = RING_RECORDS;
   assign hwif_next.count.value.next          = 32'(held);
   assign hwif_next.lost_lo.value.next        = snap_lost[31:0];
@@ -419,6 +532,15 @@ module analyser
   assign hwif_next.stat_last_lo.value.next   = stat_last[31:0];
   assign hwif_next.stat_last_hi.value.next   = stat_last[63:32];
   assign hwif_next.clk_hz.value.next         = clk_hz_i;
+  assign hwif_next.levels.value.next         = levels_now;
+  assign hwif_next.command.value.next        = command_now;
+  assign hwif_next.con_errors.value.next     = con_errors;
+  assign hwif_next.seg_used.value.next       = seg_used;
+  assign hwif_next.seg_count.value.next      = 32'(seg_count);
+  assign hwif_next.seg_armed_lo.value.next   = seg_armed[31:0];
+  assign hwif_next.seg_armed_hi.value.next   = seg_armed[63:32];
+  assign hwif_next.seg_trigger_lo.value.next = seg_fired[31:0];
+  assign hwif_next.seg_trigger_hi.value.next = seg_fired[63:32];
   for (genvar i = 0; i < 8; i++) begin : gen_peek
     assign hwif_next.peek_data[i].value.next = ring_record[32*i+:32];
   end

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The analyser's soft core (PicoRV32, rv32imc) with its memory and bus: 0 memory, 0x10000000 the analyser's
-// registers, 0x20000000 lab bus; elsewhere reads return nothing useful. Accesses that cannot be served yet
+// registers, 0x20000000 lab bus, 0x30000000 registers of the trigger's program; elsewhere reads return nothing
+// useful. Accesses that cannot be served yet
 // (a byte from or to a SCPI client, the lab bus) simply take longer; while the core waits so, its clock is
 // stopped.
 module analyser_cpu #(
@@ -12,8 +13,9 @@ module analyser_cpu #(
   input  logic        rst_ni,
   output logic        core_clk_o,    // clock of the register block: clk_i, stopped while the core waits
   output logic        reg_req_o,     // registers: one clock per access, answered in the same clock
+  output logic        reg_program_o, // ... those of the trigger's program
   output logic        reg_write_o,
-  output logic  [7:0] reg_addr_o,
+  output logic [11:0] reg_addr_o,
   output logic [31:0] reg_wdata_o,
   input  logic [31:0] reg_rdata_i,
   input  logic        reg_wait_i,    // the register at reg_addr_o (write: reg_write_o) cannot be served now
@@ -44,13 +46,14 @@ module analyser_cpu #(
   assign ram_hit   = mem_addr[31:RamBits+2] == '0;
   assign mem_ready = ready_q | (mem_valid & ram_hit);
   assign request   = mem_valid & ~ram_hit & ~ready_q;
-  assign reg_sel   = request && mem_addr[31:8] == 24'h100000;
+  assign reg_sel   = request && (mem_addr[31:12] == 20'h10000 || mem_addr[31:12] == 20'h30000);
   assign lab_sel   = request && mem_addr[31:8] == 24'h200000;
 
   assign reg_req_o   = access_q;
   assign core_clk_o  = core_clk;
   assign reg_write_o = mem_wstrb != 4'd0;
-  assign reg_addr_o  = mem_addr[7:0];
+  assign reg_addr_o  = mem_addr[11:0];
+  assign reg_program_o = mem_addr[29];
   assign reg_wdata_o = mem_wdata;
 
   assign lab_req_o   = lab_sel & ~lab_busy_q;

@@ -2,7 +2,7 @@
 // FIFO of one tap. Counts every event that it has no room for, and says so in the stream itself: after an
 // overflow the tap stays shut until the FIFO is half empty, then one LOSS entry (how many, which tap) goes
 // in ahead of the next event. The tap was blind from the first event lost up to and including the LOSS
-// entry's cycle.
+// entry's cycle. A lost record counts all the events that it stands for: the folded TLPs as well.
 module analyser_fifo
   import analyser_pkg::*;
   import capture_pkg::*;
@@ -10,22 +10,24 @@ module analyser_fifo
   parameter int unsigned Tap = 0,     // capture_pkg::TAP_*, for the LOSS entry
   parameter int unsigned Depth = 64,  // entries, a power of two
   parameter bit Split = 1'b0,         // aux[5:0] of an entry is a bit mask: hand out one event per bit set
-  parameter bit Header = 1'b0         // entries have a TLP header
+  parameter bit Folds = 1'b0,         // aux 12:0 of an entry is a number of folded events
+  parameter int unsigned HeaderBits = 0,  // low bits of the header that entries have; the others are zero
+  parameter int unsigned TIME_BITS = TimeBits
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
   input  logic             flush_i,    // hold empty
-  input  logic             enable_i,   // take events; otherwise they pass by and are not counted
   input  logic             push_i,
   input  tap_event_t       event_i,
   input  logic     [127:0] header_i,
-  input  logic [TimeBits-1:0] time_i,  // low bits of the cycle of this clock's events
+  input  logic [TIME_BITS-1:0] time_i,  // when the event happened
+  input  logic [TIME_BITS-1:0] loss_time_i,  // nothing that comes in this clock or later is older
   output logic             valid_o,
   output tap_event_t       event_o,
-  output logic     [127:0] header_o,   // zero without Header
-  output logic [TimeBits-1:0] time_o,
+  output logic     [127:0] header_o,
+  output logic [TIME_BITS-1:0] time_o,
   input  logic             pop_i,
-  output logic       [2:0] lost_o,     // events lost in the clock before
+  output logic [WeightBits-1:0] lost_o,  // events lost in the clock before
   output logic             empty_o     // nothing held, and no LOSS entry still to come
 );
   localparam int unsigned PtrBits = $clog2(Depth);
@@ -33,7 +35,7 @@ module analyser_fifo
   localparam logic [PtrBits:0] Reopen = (PtrBits + 1)'(Depth / 2);
 
   typedef struct packed {
-    logic [TimeBits-1:0] at;
+    logic [TIME_BITS-1:0] at;
     tap_event_t ev;
   } entry_t;
 
@@ -42,22 +44,23 @@ module analyser_fifo
   logic [PtrBits:0] count_q;
   logic losing_q;
   logic [31:0] lost_q;               // lost since the tap was shut; holds at its maximum
-  logic event_in, lose, marker, write, last;
-  logic [2:0] weight;                // events that event_i stands for
+  logic lose, marker, write, last;
+  logic [WeightBits-1:0] weight;     // events that event_i stands for
   entry_t head;
 
-  assign event_in = push_i & enable_i;
-  assign lose     = event_in & (losing_q | (count_q == Full));
-  assign marker   = losing_q & (count_q <= Reopen);
-  assign write    = (event_in & ~lose) | marker;
+  assign lose   = push_i & (losing_q | (count_q == Full));
+  assign marker = losing_q & (count_q <= Reopen);
+  assign write  = (push_i & ~lose) | marker;
 
   if (Split) begin : gen_weight_mask
-    assign weight = 3'($countones(event_i.aux[5:0]));
+    assign weight = WeightBits'($countones(event_i.aux[5:0]));
+  end else if (Folds) begin : gen_weight_folded
+    assign weight = WeightBits'(event_i.aux[FoldedBits-1:0]) + 1'b1;
   end else begin : gen_weight_one
-    assign weight = 3'd1;
+    assign weight = WeightBits'(1);
   end
 
-  function automatic logic [31:0] add_lost(logic [31:0] sum, logic [2:0] more);
+  function automatic logic [31:0] add_lost(logic [31:0] sum, logic [WeightBits-1:0] more);
     logic [32:0] total;
     total = {1'b0, sum} + 33'(more);
     return total[32] ? '1 : total[31:0];
@@ -74,12 +77,16 @@ module analyser_fifo
 
   always_ff @(posedge clk_i) begin
     if (write) begin
-      mem[wr_q] <= '{at: time_i, ev: marker ? loss_entry(add_lost(lost_q, lose ? weight : 3'd0)) : event_i};
+      mem[wr_q] <= '{
+        at: marker ? loss_time_i : time_i,
+        ev: marker ? loss_entry(add_lost(lost_q, lose ? weight : '0)) : event_i
+      };
     end
   end
 
   always_ff @(posedge clk_i) begin
-    lost_o <= lose ? weight : 3'd0;
+    // Not what is pushed as a capture ends: it would count in the next one's losses if that began at once.
+    lost_o <= (lose && rst_ni && !flush_i) ? weight : '0;
     if (!rst_ni || flush_i) begin
       wr_q     <= '0;
       rd_q     <= '0;
@@ -105,17 +112,20 @@ module analyser_fifo
   assign time_o  = head.at;
   assign empty_o = (count_q == '0) & ~losing_q;
 
-  if (Header) begin : gen_header
-    logic [127:0] headers[Depth];
+  if (HeaderBits != 0) begin : gen_header
+    logic [HeaderBits-1:0] headers[Depth];
     always_ff @(posedge clk_i) begin
-      if (write) headers[wr_q] <= (marker || event_i.flags[0]) ? '0 : header_i;
+      if (write) headers[wr_q] <= marker ? '0 : header_i[HeaderBits-1:0];
     end
-    assign header_o = headers[rd_q];
+    always_comb begin
+      header_o = '0;
+      header_o[HeaderBits-1:0] = headers[rd_q];
+    end
   end else begin : gen_no_header
-    logic unused;
-    assign unused   = ^header_i;
     assign header_o = '0;
   end
+  logic unused;
+  assign unused = ^header_i;
 
   if (Split) begin : gen_split
     logic [5:0] sent_q, left;

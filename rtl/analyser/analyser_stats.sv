@@ -13,9 +13,11 @@ module analyser_stats
   input  logic             enable_i,        // count
   input  logic             triggered_i,     // the trigger fired in an earlier clock
   input  logic      [63:0] time_i,          // of this clock's events
-  input  logic [NumStats-1:0] hit_i,
+  input  logic [NumStats-1:0] event_i,      // classes hit by events
+  input  logic       [1:0] stall_i,         // class CQ_STALL, RQ_STALL
   input  logic       [2:0] resets_i,        // events of class RESET
-  input  logic       [5:0] lost_i,          // events lost by the FIFOs, at any time before
+  input  logic             two_errors_i,    // two events of class CPL_ERROR
+  input  logic [WeightBits+2:0] lost_i,     // events lost by the FIFOs, at any time before
   input  logic      [63:0] now_i,
   input  logic             snapshot_i,      // pulse of the soft core
   input  logic       [3:0] select_i,        // class shown
@@ -35,11 +37,18 @@ module analyser_stats
   logic [CountBits-1:0] lost_q, lost_held_q;
   logic seen_trigger_q;  // a trigger fired since arm: also true after DONE
 
+  logic [NumStats-1:0] hit;
+  always_comb begin
+    hit = event_i;
+    hit[STAT_CQ_STALL] = stall_i[0];
+    hit[STAT_RQ_STALL] = stall_i[1];
+  end
+
   // The counters' clock stops while nothing is to be counted.
   logic count_clk;
   clock_gate u_count_clock (
     .clk_i,
-    .enable_i(!rst_ni || clear_i || (enable_i && |hit_i) || (triggered_i && !seen_trigger_q)),
+    .enable_i(!rst_ni || clear_i || (enable_i && ((|event_i) || (|stall_i))) || (triggered_i && !seen_trigger_q)),
     .clk_o(count_clk)
   );
 
@@ -54,14 +63,13 @@ module analyser_stats
       seen_trigger_q <= 1'b0;
     end else begin
       if (triggered_i) seen_trigger_q <= 1'b1;
-      if (enable_i && |hit_i) begin
+      if (enable_i && |hit) begin
         for (int unsigned i = 0; i < NumStats; i++) begin
-          if (hit_i[i]) begin
-            count_arm_q[i] <= count_arm_q[i] + (i == STAT_RESET ? CountBits'(resets_i) : CountBits'(1));
+          if (hit[i]) begin
+            count_arm_q[i] <= count_arm_q[i] + weight(i);
             last_q[i]      <= time_i;
             if (triggered_i || seen_trigger_q) begin
-              count_trigger_q[i] <=
-                  count_trigger_q[i] + (i == STAT_RESET ? CountBits'(resets_i) : CountBits'(1));
+              count_trigger_q[i] <= count_trigger_q[i] + weight(i);
               if (count_trigger_q[i] == '0) first_q[i] <= time_i;
             end
           end
@@ -69,6 +77,12 @@ module analyser_stats
       end
     end
   end
+
+  function automatic logic [CountBits-1:0] weight(int unsigned index);
+    if (index == STAT_RESET) return CountBits'(resets_i);
+    if (index == STAT_CPL_ERROR) return two_errors_i ? CountBits'(2) : CountBits'(1);
+    return CountBits'(1);
+  endfunction
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || clear_i) lost_q <= '0;
@@ -97,11 +111,9 @@ module analyser_stats
     end
   end
 
-  logic [3:0] index;
-  assign index           = select_i < 4'(NumStats) ? select_i : 4'd0;
   assign lost_o          = 64'(lost_held_q);
-  assign count_arm_o     = 64'(count_arm_held_q[index]);
-  assign count_trigger_o = 64'(count_trigger_held_q[index]);
-  assign first_trigger_o = first_held_q[index];
-  assign last_o          = last_held_q[index];
+  assign count_arm_o     = 64'(count_arm_held_q[select_i]);
+  assign count_trigger_o = 64'(count_trigger_held_q[select_i]);
+  assign first_trigger_o = first_held_q[select_i];
+  assign last_o          = last_held_q[select_i];
 endmodule

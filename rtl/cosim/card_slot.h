@@ -23,7 +23,9 @@ class CardSlot {
   // The server is on: PERST# pulse, then the link is up. Also a hot reset of a running card.
   void reset();
 
-  // A configuration write of the host; starts the reset when it asks for one.
+  // Configuration accesses of the host, each dword of one a request of its own that the analyser sees. A write
+  // takes effect in the clock after it was seen, and starts the reset when it asks for one.
+  void read_config(size_t offset, uint8_t* out, size_t count);
   void write_config(size_t offset, const uint8_t* in, size_t count);
 
   // After the rising edge: ends a Function Level Reset when the card is done.
@@ -36,6 +38,7 @@ class CardSlot {
 
  private:
   void drive_sidebands();
+  void show_access(bool write, size_t offset, unsigned enables, uint32_t data);
 
   CoreModel& core_;
   ConfigSpace& config_;
@@ -45,6 +48,7 @@ class CardSlot {
   const uint64_t flr_limit_;  // cycles
   uint64_t flr_deadline_ = 0;
   bool powered_ = false;
+  bool link_up_ = false;
   bool flr_active_ = false;
   bool flr_done_ = false;
 };

@@ -96,10 +96,22 @@ bool ConfigSpace::boundary_128() const {
   return (word(VK_CONFIG_LINK_CTL_STA_OFFSET) & VK_CONFIG_LINK_CTL_STA_RCB_MASK) != 0;
 }
 
-bool ConfigSpace::msix_enabled() const {
-  const uint32_t control = word(VK_CONFIG_MSIX_CAP_OFFSET);
-  return (control & VK_CONFIG_MSIX_CAP_ENABLE_MASK) != 0 &&
-         (control & VK_CONFIG_MSIX_CAP_FUNCTION_MASK_MASK) == 0;
+bool ConfigSpace::msix_enable() const {
+  return (word(VK_CONFIG_MSIX_CAP_OFFSET) & VK_CONFIG_MSIX_CAP_ENABLE_MASK) != 0;
+}
+
+bool ConfigSpace::msix_function_mask() const {
+  return (word(VK_CONFIG_MSIX_CAP_OFFSET) & VK_CONFIG_MSIX_CAP_FUNCTION_MASK_MASK) != 0;
+}
+
+unsigned ConfigSpace::link_speed() const {
+  return (word(VK_CONFIG_LINK_CTL_STA_OFFSET) & VK_CONFIG_LINK_CTL_STA_SPEED_MASK) >>
+         VK_CONFIG_LINK_CTL_STA_SPEED_LSB;
+}
+
+unsigned ConfigSpace::link_lanes() const {
+  return (word(VK_CONFIG_LINK_CTL_STA_OFFSET) & VK_CONFIG_LINK_CTL_STA_WIDTH_MASK) >>
+         VK_CONFIG_LINK_CTL_STA_WIDTH_LSB;
 }
 
 uint64_t ConfigSpace::bar_base(unsigned index) const {

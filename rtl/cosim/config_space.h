@@ -31,14 +31,21 @@ class ConfigSpace {
   unsigned max_read_request() const;  // DevCtl encoding
   bool extended_tags() const;         // tags of 8 bits, else of 5
   bool boundary_128() const;          // Read Completion Boundary: 128 bytes, else 64
-  bool msix_enabled() const;          // enabled and not masked as a whole
+  bool msix_enable() const;
+  bool msix_function_mask() const;
+  bool msix_enabled() const { return msix_enable() && !msix_function_mask(); }
+  // Link Status: the code of the speed (1 is 2.5 GT/s) and the number of lanes.
+  unsigned link_speed() const;
+  unsigned link_lanes() const;
   // Bus address of a 64-bit BAR, index 0, 2 or 4.
   uint64_t bar_base(unsigned index) const;
   // Its size in bytes, by the address bits that the host can write.
   static uint64_t bar_bytes(unsigned index);
 
- private:
+  // The dword at `offset`, a multiple of 4.
   uint32_t word(size_t offset) const;
+
+ private:
   std::array<uint8_t, kBytes> value_{};
 };
 

@@ -2,6 +2,8 @@
 // The server's serial console, see console.h.
 #include "console.h"
 
+#include <algorithm>
+
 #include "Vcosim_top.h"
 #include "log.h"
 
@@ -64,6 +66,7 @@ void Console::drain_server() {
     }
     counters_.console_bytes += fresh.size();
     pending_.append(fresh.data(), fresh.size());
+    counters_.console_max_queue = std::max<uint64_t>(counters_.console_max_queue, pending_.size());
     if (clients_.empty()) counters_.console_discarded += fresh.size();
     for (auto client = clients_.begin(); client != clients_.end();) {
       client->out.append(fresh.data(), fresh.size());
@@ -90,16 +93,34 @@ void Console::read_hosts() {
   }
 }
 
-void Console::advance() {
-  if (pending_.empty()) {
-    if (driving_) pins_.con_valid_i = 0;
-    driving_ = false;
-    return;
+bool Console::next(uint8_t* byte) {
+  if (delay_ != 0) {
+    ++now_;
+    if (!pending_.empty()) {
+      delayed_.emplace_back(now_ + delay_, pending_.front());
+      pending_.pop();
+    }
+    if (delayed_.empty() || delayed_.front().first > now_) return false;
+    *byte = delayed_.front().second;
+    delayed_.pop_front();
+    return true;
   }
-  pins_.con_valid_i = 1;
-  pins_.con_byte_i = pending_.front();
+  if (pending_.empty()) return false;
+  *byte = pending_.front();
   pending_.pop();
-  driving_ = true;
+  return true;
+}
+
+void Console::advance() {
+  uint8_t byte = 0;
+  if (next(&byte)) {
+    pins_.con_valid_i = 1;
+    pins_.con_byte_i = byte;
+    driving_ = true;
+  } else if (driving_) {
+    pins_.con_valid_i = 0;
+    driving_ = false;
+  }
 }
 
 }  // namespace vkcosim

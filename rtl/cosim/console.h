@@ -11,7 +11,9 @@
 #include <poll.h>
 
 #include <cstdint>
+#include <deque>
 #include <list>
+#include <utility>
 #include <vector>
 
 #include "counters.h"
@@ -27,7 +29,9 @@ class Console {
   static constexpr size_t kMaxClients = 16;
   static constexpr size_t kMaxPending = 65536;  // bytes waiting for the console pin, or for the server
 
-  Console(Vcosim_top& pins, Counters& counters) : pins_(pins), counters_(counters) {}
+  // `delay` cycles: every byte reaches the pin so much later than it should (a known error, for tests).
+  Console(Vcosim_top& pins, Counters& counters, uint64_t delay)
+      : pins_(pins), counters_(counters), delay_(delay) {}
   Listener& server_listener() { return server_listener_; }
   Listener& host_listener() { return host_listener_; }
 
@@ -39,8 +43,8 @@ class Console {
 
   // After the rising edge: the next byte, one a cycle.
   void advance();
-  // No byte waits for the pin or stands on it.
-  bool idle() const { return pending_.empty() && !driving_; }
+  // No byte waits for the pin or stands on it, but for those that are delayed.
+  bool idle() const { return pending_.empty() && (!driving_ || delay_ != 0); }
 
  private:
   struct Client {
@@ -49,6 +53,8 @@ class Console {
   };
   void accept_clients();
   void read_hosts();
+  // Takes the next byte for the pin.
+  bool next(uint8_t* byte);
 
   Vcosim_top& pins_;
   Counters& counters_;
@@ -57,6 +63,9 @@ class Console {
   ByteQueue to_server_;
   std::list<Client> clients_;
   ByteQueue pending_;     // server bytes on their way to the console pin
+  const uint64_t delay_;
+  uint64_t now_ = 0;  // cycles, counted only with a delay
+  std::deque<std::pair<uint64_t, uint8_t>> delayed_;  // when to show it, byte
   bool driving_ = false;  // con_valid_i is 1
 };
 

@@ -38,6 +38,10 @@ CoreModel::CoreModel(uint32_t clock_hz, const uint32_t (&build_id)[4]) {
   pins.cfg_command_i = pins.cfg_flr_i = pins.cfg_mps_i = pins.cfg_mrrs_i = 0;
   pins.cfg_ext_tag_i = pins.cfg_rcb_i = 0;
   pins.cfg_bdf_i = 0x0100;  // 01:00.0, the first device behind the root port
+  pins.cfg_acc_valid_i = pins.cfg_acc_write_i = pins.cfg_acc_addr_i = pins.cfg_acc_be_i = 0;
+  pins.cfg_acc_data_i = 0;
+  pins.link_up_i = pins.link_speed_i = pins.link_width_i = pins.link_ltssm_i = 0;
+  pins.msix_enable_i = pins.msix_mask_i = pins.input_i = 0;
   pins.con_valid_i = pins.con_byte_i = 0;
   pins.scpi_rx_valid_i = pins.scpi_rx_byte_i = 0;
   pins.scpi_tx_ready_i = 1;

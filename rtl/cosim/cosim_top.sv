@@ -51,6 +51,20 @@ module cosim_top #(
   input  logic         cfg_rcb_i,
   input  logic  [15:0] cfg_bdf_i,
 
+  input  logic         cfg_acc_valid_i,
+  input  logic         cfg_acc_write_i,
+  input  logic   [9:0] cfg_acc_addr_i,
+  input  logic   [3:0] cfg_acc_be_i,
+  input  logic  [31:0] cfg_acc_data_i,
+  input  logic         link_up_i,
+  input  logic   [2:0] link_speed_i,
+  input  logic   [2:0] link_width_i,
+  input  logic   [5:0] link_ltssm_i,
+  input  logic         msix_enable_i,
+  input  logic         msix_mask_i,
+  input  logic   [3:0] input_i,
+  output logic   [1:0] trig_out_o,
+
   output logic         msix_valid_o,
   output logic   [2:0] msix_vector_o,
 
@@ -70,6 +84,12 @@ module cosim_top #(
   logic  [15:0] cfg_command, cfg_bdf;
   logic   [2:0] cfg_mps, cfg_mrrs;
   logic   [7:0] con_byte;
+  logic         acc_valid, acc_write, link_up, msix_enable, msix_mask;
+  logic   [9:0] acc_addr;
+  logic   [3:0] acc_be, inputs;
+  logic  [31:0] acc_data;
+  logic   [2:0] link_speed, link_width;
+  logic   [5:0] link_ltssm;
   logic  [31:0] clk_hz;
   logic [127:0] build_id;
 
@@ -85,6 +105,18 @@ module cosim_top #(
     cfg_ext_tag   <= cfg_ext_tag_i;
     cfg_rcb       <= cfg_rcb_i;
     cfg_bdf       <= cfg_bdf_i;
+    acc_valid     <= cfg_acc_valid_i;
+    acc_write     <= cfg_acc_write_i;
+    acc_addr      <= cfg_acc_addr_i;
+    acc_be        <= cfg_acc_be_i;
+    acc_data      <= cfg_acc_data_i;
+    link_up       <= link_up_i;
+    link_speed    <= link_speed_i;
+    link_width    <= link_width_i;
+    link_ltssm    <= link_ltssm_i;
+    msix_enable   <= msix_enable_i;
+    msix_mask     <= msix_mask_i;
+    inputs        <= input_i;
     con_valid     <= con_valid_i;
     con_byte      <= con_byte_i;
     rq_ready      <= rq_ready_i;
@@ -131,10 +163,16 @@ module cosim_top #(
     .rc_hdr_i (rc_hdr), .rc_data_i (rc_data),
     .cfg_command_i (cfg_command), .cfg_flr_i (cfg_flr), .cfg_flr_done_o, .cfg_mps_i (cfg_mps),
     .cfg_mrrs_i (cfg_mrrs), .cfg_ext_tag_i (cfg_ext_tag), .cfg_rcb_i (cfg_rcb), .cfg_bdf_i (cfg_bdf),
+    .cfg_acc_valid_i (acc_valid), .cfg_acc_write_i (acc_write), .cfg_acc_addr_i (acc_addr),
+    .cfg_acc_be_i (acc_be), .cfg_acc_data_i (acc_data),
+    .link_up_i (link_up), .link_speed_i (link_speed), .link_width_i (link_width), .link_ltssm_i (link_ltssm),
+    .msix_enable_i (msix_enable), .msix_mask_i (msix_mask), .input_i (inputs), .trig_out_o,
+    .no_credit_i ('0),  // this root complex always has some
     .msix_valid_o, .msix_vector_o, .msix_ready_i (1'b1),
-    .con_valid_i (con_valid), .con_byte_i (con_byte),
+    .con_valid_i (con_valid), .con_byte_i (con_byte), .con_error_i (1'b0), .con_rx_i (1'b1),
     .scpi_rx_valid_i (rx_valid), .scpi_rx_ready_o (rx_ready), .scpi_rx_byte_i (rx_byte),
-    .scpi_tx_valid_o (scpi_tx_valid), .scpi_tx_ready_i (scpi_tx_ready), .scpi_tx_byte_o
+    .scpi_tx_valid_o (scpi_tx_valid), .scpi_tx_ready_i (scpi_tx_ready), .scpi_tx_byte_o,
+    .gate_closed_o ()
   );
 
 endmodule

@@ -25,8 +25,11 @@
   X(perst_pulses) X(flr_count) X(flr_timeouts)                                     \
   X(console_bytes)        /* from the server */                                    \
   X(console_input_bytes)  /* to the server */                                      \
+  X(console_max_queue)    /* most that waited for the pin at once: cycles late */  \
   X(console_discarded)    /* server bytes while no host client listened */         \
   X(console_clients) X(console_server_connects)                                    \
+  X(trigger_outputs)      /* rising edges of the analyser's trigger output */      \
+  X(trigger_pulses)       /* and of its pulse output */                            \
   X(scpi_clients) X(scpi_rx_bytes) X(scpi_tx_bytes) X(scpi_tx_discarded)
 // clang-format on
 

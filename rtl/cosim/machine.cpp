@@ -31,21 +31,18 @@ Machine::Machine(const Options& options)
       core_(options.clock_hz, options.build_id),
       root_(options.root, core_, config_, memory_, interrupts_, counters_),
       slot_(options.clock_hz, core_, config_, root_, counters_),
-      console_(core_.pins(), counters_),
+      console_(core_.pins(), counters_, options.console_delay),
       scpi_(options.clock_hz, core_.pins(), core_.cycle(), counters_),
       device_(slot_, config_, memory_, interrupts_, root_, counters_),
       vfio_(device_, counters_),
       drive_(options.self_drive, core_, slot_, root_, memory_, scpi_),
       start_s_(monotonic_s()),
-      pacer_(options.clock_hz, start_s_, 0) {
+      pacer_(options.clock_hz, start_s_, 0),
+      next_input_(options.input_period != 0 ? options.input_period : UINT64_MAX) {
   log().set_cycle(&core_.cycle());
-  root_.set_step([this] { step(); });
-  slot_.set_step([this] { step(); });
-  device_.set_before_access([this] {
-    // The guest waits for this access, so what it has printed before is already in the console's socket.
-    console_.drain_server();
-    while (!console_.idle()) step();
-  });
+  root_.set_step([this] { wait_step(); });
+  slot_.set_step([this] { wait_step(); });
+  device_.set_before_access([this] { order_access(); });
   slot_.power_off();
 }
 
@@ -60,16 +57,45 @@ bool Machine::listen(std::string* error) {
   return !options_.has_scpi_port || scpi_.listener().listen_tcp(options_.scpi_port, error);
 }
 
+void Machine::order_access() {
+  // The guest waits for this access, so what it has printed before is already in the console's socket.
+  console_.drain_server();
+  while (!console_.idle()) step();
+  for (uint64_t i = 0; i < options_.access_delay; ++i) wait_step();
+}
+
+void Machine::wait_step() {
+  if (core_.cycle() - looked_ >= kBatch) {
+    looked_ = core_.cycle();
+    console_.drain_server();
+  }
+  step();
+}
+
+void Machine::count_outputs() {
+  const auto now = static_cast<uint8_t>(core_.pins().trig_out_o);
+  const unsigned risen = now & ~outputs_;
+  counters_.trigger_outputs += risen & 1;
+  counters_.trigger_pulses += risen >> 1 & 1;
+  outputs_ = now;
+}
+
 void Machine::step() {
   core_.settle();
   root_.sample();
   slot_.sample();
   scpi_.sample();
+  if (core_.pins().trig_out_o != outputs_) count_outputs();
   core_.edge();
   root_.advance();
   slot_.advance();
   console_.advance();
   scpi_.advance();
+  if (core_.cycle() >= next_input_) {
+    ++core_.pins().input_i;  // four bits, which count
+    core_.pins().input_i &= 0xf;
+    next_input_ += options_.input_period;
+  }
 }
 
 void Machine::doze(double seconds) {
@@ -80,14 +106,9 @@ void Machine::doze(double seconds) {
   seconds = std::clamp(seconds, 0.0, kMaxDoze);
   const timespec limit{0, static_cast<long>(seconds * 1e9)};
   const int ready = ppoll(poll_set_.data(), poll_set_.size(), &limit, nullptr);
-  // What arrived while the clock is caught up belongs to the same moment as what woke us.
-  // Never more than a batch before the sockets are looked at again, however far the clock is behind: an event is
-  // stamped at most two batches late, which is the bound that the bench states for the order of events.
-  const uint64_t behind = options_.free_run ? kBatch : pacer_.due(monotonic_s(), core_.cycle());
-  const uint64_t due = std::min(behind, kBatch);
-  for (uint64_t i = 0; i < due; ++i) step();
-  drive_.turn();
-  max_turn_cycles_ = std::max(max_turn_cycles_, due);
+  // First the sockets, then the clock: whoever sent this has seen nothing of what the card does from here on.
+  // What comes in while the clock runs waits for the rest of a batch, however far the clock is behind; a console
+  // byte also for those before it, a cycle each. The bench states two batches for the order of events.
   if (ready > 0) {
     vfio_.service();
     console_.service();
@@ -95,6 +116,11 @@ void Machine::doze(double seconds) {
   } else {
     scpi_.flush();
   }
+  const uint64_t behind = options_.free_run ? kBatch : pacer_.due(monotonic_s(), core_.cycle());
+  const uint64_t due = std::min(behind, kBatch);
+  for (uint64_t i = 0; i < due; ++i) step();
+  drive_.turn();
+  max_turn_cycles_ = std::max(max_turn_cycles_, due);
 }
 
 void Machine::run(const volatile sig_atomic_t& stop) {

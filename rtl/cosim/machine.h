@@ -45,6 +45,11 @@ class Machine {
  private:
   void step();
   void doze(double seconds);
+  // Before an access of the guest.
+  void order_access();
+  // A cycle while an access or a reset waits: the console is looked at as often as at any other time.
+  void wait_step();
+  void count_outputs();
 
   const Options options_;
   Counters counters_;
@@ -66,6 +71,9 @@ class Machine {
   double mark_s_ = 0;
   uint64_t mark_cycle_ = 0;
   double mclk_per_s_ = 0;
+  uint64_t looked_ = 0;      // cycle of the last look at the console
+  uint64_t next_input_;      // cycle in which the general inputs change
+  uint8_t outputs_ = 0;      // trig_out_o
   uint64_t max_turn_cycles_ = 0;  // most cycles of the paced clock between two looks at the sockets
 };
 

@@ -28,7 +28,10 @@ const char kUsage[] =
     "  --completion-timeout N     cycles that a host access waits for the card (default 25000)\n"
     "  --free-run                 do not pace the clock (benchmark)\n"
     "  --cycles N                 stop after N cycles and print the speed as JSON\n"
-    "  --self-drive LOAD          a built-in host keeps the card busy (benchmark): writes, messages, both\n";
+    "  --self-drive LOAD          a built-in host keeps the card busy (benchmark): writes, messages, both\n"
+    "  --input-toggle N           the general inputs count up every N cycles (test)\n"
+    "  --console-delay N          console bytes are stamped N cycles late (test)\n"
+    "  --access-delay N           accesses of the server are stamped N cycles late (test)\n";
 
 namespace {
 
@@ -67,6 +70,9 @@ enum Key {
   kFree,
   kCycles,
   kDrive,
+  kInputs,
+  kConsoleDelay,
+  kAccessDelay,
   kHelp
 };
 
@@ -85,6 +91,9 @@ const option kLong[] = {{"vfio-socket", required_argument, nullptr, kVfio},
                         {"free-run", no_argument, nullptr, kFree},
                         {"cycles", required_argument, nullptr, kCycles},
                         {"self-drive", required_argument, nullptr, kDrive},
+                        {"input-toggle", required_argument, nullptr, kInputs},
+                        {"console-delay", required_argument, nullptr, kConsoleDelay},
+                        {"access-delay", required_argument, nullptr, kAccessDelay},
                         {"help", no_argument, nullptr, kHelp},
                         {nullptr, 0, nullptr, 0}};
 
@@ -152,6 +161,14 @@ Parsed parse_options(int argc, char** argv, Options* options, std::string* error
         if (options->self_drive == Load::kNone) return wrong("writes, messages or both");
         break;
       }
+      case kInputs:
+        if (!number(optarg, 1, 1000000000, &options->input_period)) return wrong("1 to 1000000000 cycles");
+        break;
+      case kConsoleDelay:
+      case kAccessDelay:
+        if (!number(optarg, 0, 1000000, &value)) return wrong("0 to 1000000 cycles");
+        (key == kConsoleDelay ? options->console_delay : options->access_delay) = value;
+        break;
       default:
         *error =
             std::string(optind > 0 ? argv[optind - 1] : "") + ": unknown option, or its value is missing";

@@ -20,6 +20,8 @@ struct Options {
   uint64_t cycles = 0;  // stop after so many; 0: never
   Load self_drive = Load::kNone;
   RootComplexSettings root;
+  // Errors of a known size, and a signal at the general inputs, for tests.
+  uint64_t console_delay = 0, access_delay = 0, input_period = 0;  // cycles
 };
 
 enum class Parsed { kRun, kHelp, kWrong };

@@ -220,7 +220,7 @@ int VfioDevice::region_read(const VfioCommand& command, Reply* reply) {
   uint8_t* out = reply->data() + sizeof access;
   if (access.region == kConfig) {
     ++counters_.config_reads;
-    config_.read(access.offset, out, access.count);
+    slot_.read_config(access.offset, out, access.count);
   } else {
     ++counters_.bar_reads;
     root_.read(access.region, access.offset, out, access.count);

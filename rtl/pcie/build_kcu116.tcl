@@ -2,16 +2,18 @@
 # Builds the bit stream for the KCU116 with Vivado, without a project:
 #
 #   python rtl/pcie/sources.py build/kcu116 > build/kcu116/sources.txt
-#   vivado -mode batch -source rtl/pcie/build_kcu116.tcl -tclargs build/kcu116 CONSOLE_PIN [BUILD_ID]
+#   vivado -mode batch -source rtl/pcie/build_kcu116.tcl -tclargs build/kcu116 CONSOLE_PIN PMOD_PINS \
+#          [BUILD_ID]
 #
 # build/kcu116 must hold sources.txt and the two firmware images analyser.hex and card.hex; the results go
-# there: vkbench.bit, reports, a checkpoint. CONSOLE_PIN is the ball on which the server's console comes in.
+# there: vkbench.bit, reports, a checkpoint. CONSOLE_PIN is the ball on which the server's console comes in,
+# PMOD_PINS the six balls, with commas, of the analyser's inputs 0 to 3 and trigger outputs 0 and 1.
 # NOT TRIED: written from the product guide (PG213) and public examples, never run.
 
-if {[llength $argv] < 2} {
-  error "usage: vivado -mode batch -source build_kcu116.tcl -tclargs FOLDER CONSOLE_PIN \[BUILD_ID\]"
+if {[llength $argv] < 3 || [llength [split [lindex $argv 2] ,]] != 6} {
+  error "usage: vivado -mode batch -source build_kcu116.tcl -tclargs FOLDER CONSOLE_PIN IN0,IN1,IN2,IN3,OUT0,OUT1 \[BUILD_ID\]"
 }
-lassign $argv folder console_pin build_id
+lassign $argv folder console_pin pmod_pins build_id
 set folder [file normalize $folder]
 set here [file dirname [file normalize [info script]]]
 set part xcku5p-ffvb676-2-e
@@ -89,6 +91,8 @@ set generics [list FirmwareHex=\"$folder/analyser.hex\" CardFirmwareHex=\"$folde
 if {$build_id ne ""} { lappend generics BuildId=128'h$build_id }
 synth_design -top kcu116_top -part $part -generic $generics
 set_property PACKAGE_PIN $console_pin [get_ports console_rx]
+set pmod_ports {general_in[0] general_in[1] general_in[2] general_in[3] trigger_out[0] trigger_out[1]}
+foreach pin [split $pmod_pins ,] port $pmod_ports { set_property PACKAGE_PIN $pin [get_ports $port] }
 write_checkpoint -force $folder/synthesised.dcp
 
 # -- implementation ------------------------------------------------------------------------------------------

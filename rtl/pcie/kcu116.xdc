@@ -24,8 +24,13 @@ set_property -dict {PACKAGE_PIN C9 IOSTANDARD LVCMOS33} [get_ports led_link]
 set_property IOSTANDARD LVCMOS33 [get_ports console_rx]
 set_property PULLUP true [get_ports console_rx]
 
+# PMOD header (3.3 V behind the board's level shifters): four inputs and two outputs of the analyser; their pins
+# are given to build_kcu116.tcl too.
+set_property IOSTANDARD LVCMOS33 [get_ports {general_in[*] trigger_out[*]}]
+set_property PULLDOWN true [get_ports {general_in[*]}]
+
 # Slow and synchronised inside.
-set_false_path -from [get_ports {console_rx scpi_rx}]
-set_false_path -to   [get_ports {scpi_tx led_link}]
+set_false_path -from [get_ports {console_rx scpi_rx general_in[*]}]
+set_false_path -to   [get_ports {scpi_tx led_link trigger_out[*]}]
 
 set_property BITSTREAM.GENERAL.COMPRESS TRUE [current_design]

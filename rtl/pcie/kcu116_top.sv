@@ -6,7 +6,8 @@
 // NOT TRIED: neither on silicon nor with Vivado. The adapter was simulated behind a model of the hard IP.
 //
 // Everything runs on the hard IP's user clock, which stands still while the slot's reset is asserted: the
-// analyser then sees nothing, and says so with a gap in time.
+// analyser then sees nothing, and says so with a gap in time. Configuration accesses are answered inside of the
+// hard IP: their tap stays silent here.
 module kcu116_top #(
   parameter logic [127:0] BuildId         = '0,
   parameter               FirmwareHex     = "analyser.hex",
@@ -23,6 +24,8 @@ module kcu116_top #(
   input  logic       console_rx,     // 115200 8N1, from the server
   input  logic       scpi_rx,        // 115200 8N1, USB UART
   output logic       scpi_tx,
+  input  logic [3:0] general_in,     // PMOD: the analyser's inputs, asynchronous,
+  output logic [1:0] trigger_out,    // and its outputs: triggered, pulse
   output logic       led_link
 );
 
@@ -66,6 +69,12 @@ module kcu116_top #(
   logic  [31:0] mgmt_read_data;
   logic         msix_int, msi_sent, msi_fail;
   logic  [31:0] msi_int;
+  logic   [1:0] phy_link_status, current_speed;
+  logic   [2:0] negotiated_width, fc_sel;
+  logic   [5:0] ltssm_state;
+  logic   [3:0] msix_mask;
+  logic   [7:0] fc_ph, fc_nph, fc_cplh;
+  logic  [11:0] fc_pd, fc_npd, fc_cpld;
 
   pcie4_uscale_plus_0 u_hard_ip (
     .sys_clk, .sys_clk_gt, .sys_reset (sys_rst_n),
@@ -100,10 +109,15 @@ module kcu116_top #(
     .cfg_req_pm_transition_l23_ready (1'b0), .cfg_pm_aspm_l1_entry_reject (1'b0),
     .cfg_pm_aspm_tx_l0s_entry_disable (1'b0),
     .cfg_ds_port_number ('0), .cfg_ds_bus_number ('0), .cfg_ds_device_number ('0),
-    .cfg_msg_transmit (1'b0), .cfg_msg_transmit_type ('0), .cfg_msg_transmit_data ('0), .cfg_fc_sel ('0),
+    .cfg_msg_transmit (1'b0), .cfg_msg_transmit_type ('0), .cfg_msg_transmit_data ('0),
+    .cfg_phy_link_status (phy_link_status), .cfg_negotiated_width (negotiated_width),
+    .cfg_current_speed (current_speed), .cfg_ltssm_state (ltssm_state),
+    .cfg_fc_sel (fc_sel), .cfg_fc_ph (fc_ph), .cfg_fc_pd (fc_pd), .cfg_fc_nph (fc_nph),
+    .cfg_fc_npd (fc_npd), .cfg_fc_cplh (fc_cplh), .cfg_fc_cpld (fc_cpld),
 
     .cfg_interrupt_int ('0), .cfg_interrupt_pending ('0), .cfg_interrupt_sent (),
-    .cfg_interrupt_msix_enable (msix_enable), .cfg_interrupt_msix_int (msix_int),
+    .cfg_interrupt_msix_enable (msix_enable), .cfg_interrupt_msix_mask (msix_mask),
+    .cfg_interrupt_msix_int (msix_int),
     .cfg_interrupt_msix_vec_pending ('0), .cfg_interrupt_msix_vec_pending_status (),
     .cfg_interrupt_msi_int (msi_int), .cfg_interrupt_msi_sent (msi_sent), .cfg_interrupt_msi_fail (msi_fail),
     .cfg_interrupt_msi_function_number ('0), .cfg_interrupt_msi_attr ('0),
@@ -154,15 +168,33 @@ module kcu116_top #(
     .gate_closed_i (gate_closed)
   );
 
-  logic       con_valid, scpi_rx_valid, scpi_rx_ready, scpi_tx_valid, scpi_tx_ready;
-  logic [7:0] con_byte, scpi_rx_byte, scpi_tx_byte;
+  logic       link_up, msix_enabled, msix_masked;
+  logic [2:0] link_speed, link_width, no_credit;
+  logic [5:0] link_ltssm;
 
-  uart_rx #(.ClockHz (ClockHz)) u_console (
-    .clk_i (clk), .rst_ni (rst_n), .rx_i (console_rx), .valid_o (con_valid), .byte_o (con_byte)
+  usp_watch u_watch (
+    .clk_i (clk),
+    .cfg_phy_link_status_i (phy_link_status), .cfg_negotiated_width_i (negotiated_width),
+    .cfg_current_speed_i (current_speed), .cfg_ltssm_state_i (ltssm_state),
+    .cfg_interrupt_msix_enable_i (msix_enable[0]), .cfg_interrupt_msix_mask_i (msix_mask[0]),
+    .cfg_fc_sel_o (fc_sel), .cfg_fc_ph_i (fc_ph), .cfg_fc_nph_i (fc_nph), .cfg_fc_cplh_i (fc_cplh),
+    .cfg_fc_pd_i (fc_pd), .cfg_fc_npd_i (fc_npd), .cfg_fc_cpld_i (fc_cpld),
+    .link_up_o (link_up), .link_speed_o (link_speed), .link_width_o (link_width),
+    .link_ltssm_o (link_ltssm), .msix_enable_o (msix_enabled), .msix_mask_o (msix_masked),
+    .no_credit_o (no_credit)
   );
-  uart_rx #(.ClockHz (ClockHz)) u_scpi_rx (
-    .clk_i (clk), .rst_ni (rst_n), .rx_i (scpi_rx), .valid_o (scpi_rx_valid), .byte_o (scpi_rx_byte)
+
+  (* ASYNC_REG = "TRUE" *) logic [3:0] input_meta_q, input_q;
+  always_ff @(posedge clk) {input_q, input_meta_q} <= {input_meta_q, general_in};
+
+  logic       scpi_byte_valid, scpi_byte_error, scpi_rx_valid, scpi_rx_ready, scpi_tx_valid, scpi_tx_ready;
+  logic [7:0] scpi_rx_byte, scpi_tx_byte;
+
+  analyser_uart u_scpi_rx (
+    .clk_i (clk), .rst_ni (rst_n), .rx_i (scpi_rx), .divisor_i (24'(ClockHz / (115_200 / 16))),
+    .valid_o (scpi_byte_valid), .byte_o (scpi_rx_byte), .error_o (scpi_byte_error), .errors_o ()
   );
+  assign scpi_rx_valid = scpi_byte_valid && !scpi_byte_error;
   uart_tx #(.ClockHz (ClockHz)) u_scpi_tx (
     .clk_i (clk), .rst_ni (rst_n), .valid_i (scpi_tx_valid), .ready_o (scpi_tx_ready), .byte_i (scpi_tx_byte),
     .tx_o (scpi_tx)
@@ -170,7 +202,8 @@ module kcu116_top #(
 
   vkbench_top #(
     .FIRMWARE_HEX      (FirmwareHex),
-    .CARD_FIRMWARE_HEX (CardFirmwareHex)
+    .CARD_FIRMWARE_HEX (CardFirmwareHex),
+    .CONSOLE_UART      (1'b1)
   ) u_bench (
     .clk_i (clk), .rst_ni (rst_n), .perst_ni (perst_n), .clk_hz_i (ClockHz), .build_id_i (BuildId),
     .cq_valid_i (cq_valid), .cq_ready_o (cq_ready), .cq_sop_i (cq_sop), .cq_eop_i (cq_eop),
@@ -184,7 +217,12 @@ module kcu116_top #(
     .cfg_command_i (command), .cfg_flr_i (flr), .cfg_flr_done_o (core_flr_done), .cfg_mps_i (mps),
     .cfg_mrrs_i (mrrs), .cfg_ext_tag_i (ext_tag), .cfg_rcb_i (rcb), .cfg_bdf_i (bdf),
     .msix_valid_o (msix_valid), .msix_vector_o (vector), .msix_ready_i (msix_ready),
-    .con_valid_i (con_valid), .con_byte_i (con_byte),
+    .cfg_acc_valid_i (1'b0), .cfg_acc_write_i (1'b0), .cfg_acc_addr_i ('0), .cfg_acc_be_i ('0),
+    .cfg_acc_data_i ('0),
+    .link_up_i (link_up), .link_speed_i (link_speed), .link_width_i (link_width), .link_ltssm_i (link_ltssm),
+    .msix_enable_i (msix_enabled), .msix_mask_i (msix_masked), .no_credit_i (no_credit), .input_i (input_q),
+    .con_valid_i (1'b0), .con_byte_i ('0), .con_error_i (1'b0), .con_rx_i (console_rx),
+    .trig_out_o (trigger_out),
     .scpi_rx_valid_i (scpi_rx_valid), .scpi_rx_ready_o (scpi_rx_ready), .scpi_rx_byte_i (scpi_rx_byte),
     .scpi_tx_valid_o (scpi_tx_valid), .scpi_tx_ready_i (scpi_tx_ready), .scpi_tx_byte_o (scpi_tx_byte),
     .gate_closed_o (gate_closed)
@@ -195,6 +233,6 @@ module kcu116_top #(
   // A byte that the firmware does not take before the next one is lost: the port has no flow control.
   logic unused;
   assign unused = ^{scpi_rx_ready, rc_tlast, rc_tkeep, function_status[15:4], rcb_status[3:1],
-                    flr_in_process[3:1], msix_enable[3:1], cc_tready[3:1], rq_tready[3:1]};
+                    flr_in_process[3:1], msix_enable[3:1], msix_mask[3:1], cc_tready[3:1], rq_tready[3:1]};
 
 endmodule

@@ -23,8 +23,9 @@ ADAPTER = (
     "usp_irq",
     "usp_config",
     "pcie_usp",
+    "usp_watch",
 )
-UARTS = ("uart_rx", "uart_tx")
+UARTS = ("uart_tx",)
 
 
 def adapter() -> list[Path]:

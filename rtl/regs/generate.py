@@ -126,6 +126,22 @@ def layout_constants(layout):
     yield "CAPTURE_LAYOUT_VERSION", layout.LAYOUT_VERSION
     yield "CAPTURE_RECORD_BYTES", layout.RECORD_BYTES
     yield "CAPTURE_TRIGGER_TEXT_MAX", layout.TRIGGER_TEXT_MAX
+    for name in (
+        "LEVEL_STALL_CYCLES",
+        "LEVEL_HUNG_CYCLES",
+        "RUN_GAP_CYCLES",
+        "RUN_SPAN_CYCLES",
+        "FOLDED_MAX",
+        "SEGMENTS_MAX",
+        "SEQUENCE_STEPS",
+        "SEQUENCE_TERMS",
+        "SEQUENCE_TEXTS",
+        "MARK_NAME_BYTES",
+    ):
+        yield f"CAPTURE_{name}", getattr(layout, name)
+    for name, lsb, width in layout.LEVELS:
+        yield f"LEVEL_{name.upper()}_LSB", lsb
+        yield f"LEVEL_{name.upper()}_BITS", width
     yield "DMA_MAGIC", layout.DMA_MAGIC
     for name, offset, width in layout.FIELDS:
         yield f"CAPTURE_{name.upper()}_LSB", offset * 8
@@ -156,6 +172,16 @@ def emit_layout(out: Path) -> None:
         f"    logic [{width * 8 - 1}:0] {name};" for name, _offset, width in reversed(layout.FIELDS)
     )
     record = f"  // First member is the most significant: byte 0 of the record is bits 7:0.\n  typedef struct packed {{\n{fields}\n  }} record_t;"
+    # One struct that holds the slow levels in their places: {ltssm, ..., link_up}.
+    levels = "\n".join(
+        f"    logic {f'[{width - 1}:0] ' if width > 1 else ''}{name};"
+        for name, _lsb, width in reversed(layout.LEVELS)
+    )
+    record += f"\n  typedef struct packed {{\n{levels}\n  }} levels_t;"
+    kinds = ", ".join(f"4'd{kind}" for kind in reversed(layout.TAP_KINDS))
+    sv.append(f"  localparam logic [{len(layout.TAP_KINDS) - 1}:0][3:0] TAP_KINDS = {{{kinds}}};")
+    c.append("#define TAP_KINDS { " + ", ".join(str(int(kind)) for kind in layout.TAP_KINDS) + " }")
+    c.append("#define TAP_NAMES { " + ", ".join(f'"{tap.name}"' for tap in layout.Tap) + " }")
     for enum, c_name in ((layout.StatClass, "STAT_NAMES"), (layout.TriggerSource, "TRIGGER_NAMES")):
         names = ", ".join(f'"{m.name}"' for m in enum)
         c.append(f"#define {c_name} {{ {names} }}")

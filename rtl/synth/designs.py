@@ -79,6 +79,8 @@ DESIGNS = (
             "*.cpuregs": LUT,
             "*.u_cpu.u_ram.mem": BLOCK,
             "*.u_fifo.*": BLOCK,
+            "*.u_control.*": LUT,
+            "*.u_levels.waited_q": FLIPFLOPS,
             "*.u_?x.mem": BLOCK,
             "*.u_stats.*_q": FLIPFLOPS,
             "*.u_taps.data_q": FLIPFLOPS,

@@ -91,8 +91,11 @@ module vk_bars
 
   // Registers. The host's accesses go by the register block's bus, and so do the card's reads. The card's
   // writes go by the hardware side, which reaches what the host cannot write.
-  logic regs_rst_n, card_write;
+  logic regs_rst_n, card_write, error_q;
   assign regs_rst_n = rst_ni && !clear_i;
+
+  // Registered: a simulator then works out what the registers become only while this block's clock runs.
+  always_ff @(posedge clk_i) error_q <= rst_ni && error_i;
   assign card_write = card_turn && card_write_i;
 
   function automatic logic hit0(logic [31:0] register_offset);
@@ -120,10 +123,10 @@ module vk_bars
     bar0_in.card_err_mem.value             = '{next: wdata, we: hit0(VK_BAR0_CARD_ERR_MEM_OFFSET)};
     bar0_in.pwr_and_thre.value             = '{next: wdata, we: hit0(VK_BAR0_PWR_AND_THRE_OFFSET)};
     bar0_in.intf_ver.value                 = '{next: wdata, we: hit0(VK_BAR0_INTF_VER_OFFSET)};
-    bar0_in.card_err_log.value.we          = hit0(VK_BAR0_CARD_ERR_LOG_OFFSET) || error_i;
+    bar0_in.card_err_log.value.we          = hit0(VK_BAR0_CARD_ERR_LOG_OFFSET) || error_q;
     bar0_in.card_err_log.value.next        = hit0(VK_BAR0_CARD_ERR_LOG_OFFSET)
                                              ? wdata : bar0_out.card_err_log.value.value;
-    if (error_i) bar0_in.card_err_log.value.next[ErrLogSysFault] = 1'b1;
+    if (error_q) bar0_in.card_err_log.value.next[ErrLogSysFault] = 1'b1;
   end
 
   vk_bar0_regs u_bar0 (

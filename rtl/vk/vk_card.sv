@@ -56,20 +56,26 @@ module vk_card #(
   vk_card_regs_pkg::vk_card__in_t  hw_in;
   vk_card_regs_pkg::vk_card__out_t hw_out;
 
-  // The clock runs with the soft core's, with whatever is to be noticed while that stands still, and for two
-  // clocks after, in which pulses end.
-  logic       clk, wake, regs_rst_n;
+  // The clock runs with the soft core's, with whatever is to be noticed while that stands still, with the start and
+  // the end of a reset, and for two clocks after, in which pulses end.
+  logic       clk, wake, regs_rst_n, cleared_q, rom_q;
   logic [1:0] tail_q;
   assign regs_rst_n = rst_ni && !clear_i;
-  assign wake       = !regs_rst_n || core_active_i || doorbell_i != '0 || second_i || sbl_i || sbi_i ||
-                      lab_i || rd_valid_o || rd_done_i || wr_valid_o || wr_done_i;
+  assign wake       = clear_i != cleared_q || (clear_i && rom_i != rom_q) || core_active_i ||
+                      doorbell_i != '0 || second_i || sbl_i || sbi_i || lab_i || rd_valid_o ||
+                      rd_done_i || wr_valid_o || wr_done_i;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) tail_q <= '1;
-    else         tail_q <= {tail_q[0], wake};
+    if (!rst_ni) begin
+      tail_q    <= '1;
+      cleared_q <= 1'b0;
+    end else begin
+      tail_q    <= {tail_q[0], wake};
+      cleared_q <= clear_i;
+    end
   end
 
-  clock_gate u_clock (.clk_i, .enable_i(wake || tail_q != '0), .clk_o(clk));
+  clock_gate u_clock (.clk_i, .enable_i(!rst_ni || wake || tail_q != '0), .clk_o(clk));
 
   vk_card_regs u_regs (
     .clk,
@@ -87,6 +93,26 @@ module vk_card #(
     .hwif_out             (hw_out)
   );
 
+  // What comes from elsewhere is registered: a simulator then works out what the registers become only while this
+  // block's clock runs.
+  logic        second_q, gate_closed_q, internal_q;
+  logic  [2:0] doorbell_q;
+  logic        sbl_q, sbi_q, lab_q;
+  logic  [3:0] reason_q;
+  logic [31:0] clk_hz_q, lab_command_q;
+  always_ff @(posedge clk) begin
+    doorbell_q    <= doorbell_i;
+    second_q      <= second_i;
+    sbl_q         <= sbl_i;
+    sbi_q         <= sbi_i;
+    lab_q         <= lab_i;
+    reason_q      <= reason_i;
+    gate_closed_q <= gate_closed_i;
+    internal_q    <= internal_i;
+    clk_hz_q      <= clk_hz_i;
+    lab_command_q <= lab_command_i;
+  end
+
   // Events.
   logic [7:0] events;
   assign events = {
@@ -97,25 +123,24 @@ module vk_card #(
   assign reg_wait_o = reg_addr_i[7:2] == vkbench_addr_pkg::VK_CARD_WAIT_EVENTS_OFFSET[7:2] && !reg_write_i &&
                       (events & hw_out.mask.mask.value) == '0;
 
-  assign hw_in.events.doorbell0.hwset = doorbell_i[0];
-  assign hw_in.events.doorbell1.hwset = doorbell_i[1];
-  assign hw_in.events.doorbell2.hwset = doorbell_i[2];
-  assign hw_in.events.second.hwset    = second_i;
+  assign hw_in.events.doorbell0.hwset = doorbell_q[0];
+  assign hw_in.events.doorbell1.hwset = doorbell_q[1];
+  assign hw_in.events.doorbell2.hwset = doorbell_q[2];
+  assign hw_in.events.second.hwset    = second_q;
   assign hw_in.events.dma.hwset       = rd_done_i || wr_done_i;
-  assign hw_in.events.sbl.hwset       = sbl_i;
-  assign hw_in.events.sbi.hwset       = sbi_i;
-  assign hw_in.events.lab.hwset       = lab_i;
+  assign hw_in.events.sbl.hwset       = sbl_q;
+  assign hw_in.events.sbi.hwset       = sbi_q;
+  assign hw_in.events.lab.hwset       = lab_q;
   assign hw_in.wait_events.value.next = events;
 
   // What the firmware may know.
-  logic rom_q;
-  assign hw_in.boot.reason.next       = reason_i;
+  assign hw_in.boot.reason.next       = reason_q;
   assign hw_in.boot.rom.next          = rom_q;
-  assign hw_in.boot.gate_closed.next  = gate_closed_i;
-  assign hw_in.clk_hz.value.next      = clk_hz_i;
+  assign hw_in.boot.gate_closed.next  = gate_closed_q;
+  assign hw_in.clk_hz.value.next      = clk_hz_q;
   assign hw_in.store_bytes.value.next = StoreBytes;
-  assign hw_in.lab_command.value.next = lab_command_i;
-  assign hw_in.errors.value.next      = {10'd0, internal_i, 5'd0};
+  assign hw_in.lab_command.value.next = lab_command_q;
+  assign hw_in.errors.value.next      = {10'd0, internal_q, 5'd0};
 
   // What it may do.
   always_ff @(posedge clk) begin

@@ -71,7 +71,13 @@ module vk_core
   output logic         tap_gate_closed_o, // taps of the analyser
   output logic   [4:0] tap_gate_cause_o,
   output logic         tap_card_reset_o,  // from a reset doorbell to the card being ready again
-  output logic         tap_card_ready_o
+  output logic         tap_card_ready_o,
+  output logic         tap_dma_traffic_o, // the lab's traffic is on
+  output logic         tap_dma_read_o,    // a descriptor host to card is in work
+  output logic         tap_dma_write_o,   // the other way
+  output logic         tap_dma_draining_o,// the gate is closed and the host still owes completions
+  output logic         tap_core_trap_o,   // the soft core stands still after an internal error
+  output logic         tap_core_idle_o    // it waits for an event, or is held in reset
 );
 
   localparam int unsigned ZeroBits = 11;  // the larger memory behind the BARs has 2048 words
@@ -112,6 +118,7 @@ module vk_core
   logic [63:0] rd_host, wr_host;
 
   logic         traffic_enable, traffic_read, dma_busy, read_outstanding, cpl_ok, cpl_error, cpl_timeout;
+  logic         dma_owed;
   logic  [31:0] traffic_period, traffic_sequence;
   logic  [15:0] traffic_length;
   logic         req_valid, req_ready, req_sop, req_eop;
@@ -252,6 +259,8 @@ module vk_core
     .run_i         (run),
     .active_o      (core_active),
     .error_o       (core_error),
+    .stopped_o     (tap_core_trap_o),
+    .idle_o        (tap_core_idle_o),
     .reg_req_o     (reg_req),
     .reg_write_o   (reg_write),
     .reg_addr_o    (reg_addr),
@@ -354,6 +363,9 @@ module vk_core
     .sequence_o       (traffic_sequence),
     .busy_o           (dma_busy),
     .outstanding_o    (read_outstanding),
+    .reading_o        (tap_dma_read_o),
+    .writing_o        (tap_dma_write_o),
+    .owed_o           (dma_owed),
     .cpl_ok_o         (cpl_ok),
     .cpl_error_o      (cpl_error),
     .cpl_timeout_o    (cpl_timeout),
@@ -484,6 +496,9 @@ module vk_core
   assign tap_gate_cause_o  = gate_cause;
   assign tap_card_reset_o  = (gate_cause & 5'(capture_pkg::GATE_CAUSE_DOORBELL)) != '0;
   assign tap_card_ready_o  = ready;
+
+  assign tap_dma_traffic_o  = traffic_enable;
+  assign tap_dma_draining_o = gate_closed && dma_owed;
 
   logic unused;
   assign unused = ^{cfg_command_i[15:3], cfg_command_i[1:0], fault};

@@ -17,6 +17,8 @@ module vk_cpu #(
   input  logic        run_i,          // 0: held in reset
   output logic        active_o,       // the core's clock runs
   output logic        error_o,        // one clock: internal error
+  output logic        stopped_o,      // it stands still after one, until the next card reset
+  output logic        idle_o,         // it waits for an event, or is held in reset
 
   output logic        reg_req_o,      // registers: one clock per access, answered in the same clock
   output logic        reg_write_o,
@@ -96,9 +98,13 @@ module vk_cpu #(
   // The core's clock. In reset it goes on for some clocks, until the core has settled.
   logic [2:0] tail_q;
   logic       error_seen_q, stalled;
-  assign stalled  = (in_regs && !access_q && reg_wait_i) || error_q;
-  assign active_o = !rst_ni || (run_i ? !stalled : tail_q != '0);
-  assign error_o  = error_q && !error_seen_q;
+  logic       waiting;
+  assign waiting   = in_regs && !access_q && reg_wait_i;
+  assign stalled   = waiting || error_q;
+  assign active_o  = !rst_ni || (run_i ? !stalled : tail_q != '0);
+  assign error_o   = error_q && !error_seen_q;
+  assign stopped_o = error_q;
+  assign idle_o    = !run_i || waiting;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

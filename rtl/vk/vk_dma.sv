@@ -53,6 +53,9 @@ module vk_dma
   output logic  [31:0] sequence_o,
   output logic         busy_o,
   output logic         outstanding_o,
+  output logic         reading_o,          // a descriptor of this direction is in work
+  output logic         writing_o,
+  output logic         owed_o,             // completions are owed, also to reads that nobody wants any more
   output logic         cpl_ok_o,
   output logic         cpl_error_o,
   output logic         cpl_timeout_o,
@@ -82,29 +85,46 @@ module vk_dma
   output logic  [31:0] mem_rdata_o
 );
 
-  // The engine's clock runs only while there is something to do: in simulation it is then nearly free. The
-  // tail is longer than any pipeline here, and than what a change of clear_i or gate_closed_i needs.
-  logic       clk, wake, clear_q, closed_q, traffic_wake, rd_idle, wr_idle, reader_idle, writer_idle;
-  logic       tags_used, arbiter_idle;
-  logic [3:0] tail_q;
+  // Clocks run only while there is something to do: in simulation the engine is then nearly free. The two
+  // directions and the store have their own, since traffic needs none of them. The tails are longer than any
+  // pipeline here, and than what a change of clear_i or gate_closed_i needs.
+  logic       clk, rd_clk, wr_clk, store_clk, change, wake, rd_wake, wr_wake, store_wake, traffic_wake;
+  logic       clear_q, closed_q, rd_idle, wr_idle, reader_idle, writer_idle, tags_used, arbiter_idle, traffic_read;
+  logic [3:0] tail_q, rd_tail_q, wr_tail_q, store_tail_q;
 
-  assign wake = !rst_ni || clear_i != clear_q || gate_closed_i != closed_q || traffic_wake || rd_valid_i ||
-                rd_abort_i || wr_valid_i || wr_abort_i || rc_valid_i || mem_write_i || mem_read_i ||
-                tags_used || !(rd_idle && wr_idle && reader_idle && writer_idle && arbiter_idle);
+  assign change     = clear_i != clear_q || gate_closed_i != closed_q;
+  assign rd_wake    = change || rd_valid_i || rd_abort_i || rc_valid_i || mem_write_i || traffic_read || tags_used ||
+                      !(rd_idle && reader_idle);
+  assign wr_wake    = change || wr_valid_i || wr_abort_i || !(wr_idle && writer_idle);
+  assign store_wake = rd_wake || wr_wake || mem_read_i;
+  assign wake       = !rst_ni || store_wake || traffic_wake || !arbiter_idle;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      clear_q  <= 1'b1;
-      closed_q <= 1'b1;
-      tail_q   <= '1;
+      clear_q      <= 1'b1;
+      closed_q     <= 1'b1;
+      tail_q       <= '1;
+      rd_tail_q    <= '1;
+      wr_tail_q    <= '1;
+      store_tail_q <= '1;
     end else begin
-      clear_q  <= clear_i;
-      closed_q <= gate_closed_i;
-      tail_q   <= {tail_q[2:0], wake};
+      clear_q      <= clear_i;
+      closed_q     <= gate_closed_i;
+      tail_q       <= {tail_q[2:0], wake};
+      rd_tail_q    <= {rd_tail_q[2:0], rd_wake};
+      wr_tail_q    <= {wr_tail_q[2:0], wr_wake};
+      store_tail_q <= {store_tail_q[2:0], store_wake};
     end
   end
 
-  clock_gate u_clock (.clk_i, .enable_i(wake || tail_q != '0), .clk_o(clk));
+  clock_gate u_clock       (.clk_i, .enable_i(wake || tail_q != '0), .clk_o(clk));
+  clock_gate u_rd_clock    (.clk_i, .enable_i(!rst_ni || rd_wake || rd_tail_q != '0), .clk_o(rd_clk));
+  clock_gate u_wr_clock    (.clk_i, .enable_i(!rst_ni || wr_wake || wr_tail_q != '0), .clk_o(wr_clk));
+  clock_gate u_store_clock (.clk_i, .enable_i(!rst_ni || store_wake || store_tail_q != '0), .clk_o(store_clk));
+
+  assign reading_o = !rd_idle;
+  assign writing_o = !wr_idle;
+  assign owed_o    = tags_used;
 
   // Request streams: traffic, writer, reader.
   localparam int unsigned Traffic = 0, Writer = 1, Reader = 2, Sources = 3;
@@ -122,7 +142,7 @@ module vk_dma
     .idle_o  (arbiter_idle)
   );
 
-  logic        traffic_read, traffic_sent;
+  logic        traffic_sent;
   logic [63:0] traffic_host;
   logic [12:0] traffic_bytes;
 
@@ -161,7 +181,7 @@ module vk_dma
   dma_verdict_t        verdict;
 
   vk_channel #(.StoreBytes(StoreBytes)) u_rd_channel (
-    .clk_i           (clk), .rst_ni, .clear_i,
+    .clk_i           (rd_clk), .rst_ni, .clear_i,
     .abort_i         (rd_abort_i),
     .hold_i          (1'b0),
     .limit_i         (mrrs_i),
@@ -184,7 +204,7 @@ module vk_dma
   );
 
   vk_reader u_reader (
-    .clk_i           (clk), .rst_ni, .clear_i, .bdf_i, .rcb_i,
+    .clk_i           (rd_clk), .rst_ni, .clear_i, .bdf_i, .rcb_i,
     .abort_i         (rd_abort_i),
     .idle_o          (reader_idle),
     .request_valid_i (rd_request),
@@ -211,7 +231,7 @@ module vk_dma
   assign src_data[Reader] = '0;
 
   vk_tags #(.CplHeaders(CplHeaders), .CplData(CplData), .TimeoutTicks(TimeoutTicks)) u_tags (
-    .clk_i            (clk), .rst_ni, .fault_i, .tick_i, .ext_tag_i, .bdf_i, .clear_i,
+    .clk_i            (rd_clk), .rst_ni, .fault_i, .tick_i, .ext_tag_i, .bdf_i, .clear_i,
     .abort_i          (rd_abort_i),
     .used_o           (tags_used),
     .outstanding_o,
@@ -237,7 +257,7 @@ module vk_dma
   logic [255:0] cpl_wdata;
 
   vk_receiver u_receiver (
-    .clk_i            (clk), .rst_ni, .clear_i,
+    .clk_i            (rd_clk), .rst_ni, .clear_i,
     .abort_i          (rd_abort_i),
     .rc_valid_i, .rc_ready_o, .rc_sop_i, .rc_eop_i, .rc_hdr_i, .rc_data_i,
     .beat_o           (beat),
@@ -268,7 +288,7 @@ module vk_dma
   logic        [255:0] store_rdata;
 
   vk_channel #(.StoreBytes(StoreBytes)) u_wr_channel (
-    .clk_i           (clk), .rst_ni, .clear_i, .fill_i,
+    .clk_i           (wr_clk), .rst_ni, .clear_i, .fill_i,
     .abort_i         (wr_abort_i),
     .hold_i          (wr_drain),
     .limit_i         (mps_i),
@@ -290,7 +310,7 @@ module vk_dma
   );
 
   vk_writer u_writer (
-    .clk_i           (clk), .rst_ni, .clear_i, .bdf_i,
+    .clk_i           (wr_clk), .rst_ni, .clear_i, .bdf_i,
     .abort_i         (wr_abort_i),
     .idle_o          (writer_idle),
     .drain_o         (wr_drain),
@@ -329,7 +349,7 @@ module vk_dma
   end
 
   vk_store #(.Bytes(StoreBytes)) u_store (
-    .clk_i   (clk),
+    .clk_i   (store_clk),
     .write_i (cpl_write || mem_write),
     .waddr_i (cpl_write ? cpl_waddr : mem_waddr_i),
     .wbe_i   (cpl_write ? cpl_wbe : {28'd0, mem_wbe_i}),

@@ -39,14 +39,23 @@ module vk_lab (
 
   vk_lab_regs_pkg::vk_lab__in_t  hw_in;
   vk_lab_regs_pkg::vk_lab__out_t hw_out;
-  logic        access, known;
+  logic        access, known, clk;
   logic [31:0] rdata;
+
+  // The clock runs with an access, with what is counted, with a reset while there is something to clear, and
+  // for the clock after, in which pulses end.
+  clock_gate u_clock (
+    .clk_i,
+    .enable_i (!rst_ni || lab_req_i || lab_ack_o || irq_request_o || cpl_ok_i || cpl_error_i || cpl_timeout_i ||
+               (clear_i && dma_enable_o)),
+    .clk_o    (clk)
+  );
 
   assign access = lab_req_i && !lab_ack_o;
   assign known  = !lab_addr_i[7];
 
   vk_lab_regs u_regs (
-    .clk                  (clk_i),
+    .clk                  (clk),
     .rst_n                (rst_ni),
     .s_cpuif_req          (access && known),
     .s_cpuif_req_is_wr    (lab_write_i),
@@ -61,7 +70,7 @@ module vk_lab (
     .hwif_out             (hw_out)
   );
 
-  always_ff @(posedge clk_i) begin
+  always_ff @(posedge clk) begin
     if (!rst_ni) begin
       lab_ack_o     <= 1'b0;
       lab_rdata_o   <= '0;

@@ -176,7 +176,7 @@ def start_cosim(vkcosim: Path, runtime_root: Path) -> Iterator[Callable[..., Cos
         started: list[Cosim] = []
 
         def start(*options: str) -> Cosim:
-            started.append(Cosim(vkcosim, Path(folder), *options))
+            started.append(Cosim(vkcosim, Path(tempfile.mkdtemp(dir=folder)), *options))
             return started[-1]
 
         try:

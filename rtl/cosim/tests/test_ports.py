@@ -10,10 +10,11 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Cosim
+from conftest import Cosim, Scpi
 
 SEED = int(os.environ.get("VKBENCH_SEED", "7"))
 BATCH = 256  # cycles, Machine::kBatch
@@ -195,6 +196,83 @@ def test_a_client_that_dies_inside_a_block_leaves_nothing_to_the_next(cosim: Cos
         fresh.close()
 
 
+def test_half_a_line_is_no_command_for_the_next_client(cosim: Cosim) -> None:
+    """Also when it would be a whole one with what the next client says."""
+    for half in (b"*IDN?;*ID", b"CAPT:AR", b"MAR", b'TRIG:CONS:TEXT "abc', b"*IDN?"):
+        scpi = cosim.scpi()
+        scpi.sock.sendall(half)
+        scpi.close()
+        fresh = cosim.scpi()
+        fresh.write("*CLS")
+        assert fresh.ask("*IDN?").startswith("vkbench,VK-LA1,"), half
+        assert fresh.ask("CAPT:STAT?") == "IDLE"
+        fresh.settle()
+        fresh.close()
+
+
+def test_a_line_of_100_kilobytes_is_an_error(start_cosim: Callable[..., Cosim]) -> None:
+    scpi = start_cosim("--clock-hz", "50000000").scpi()  # as fast as it goes
+    scpi.sock.settimeout(200)
+    for line in (b"*IDN?;" * 17_000,):
+        scpi.sock.sendall(line + b"\n")
+        errors = []
+        while not (error := scpi.ask("SYST:ERR?")).startswith("0,"):
+            errors.append(error)
+            assert len(errors) < 20
+        assert errors, line[:20]
+        assert scpi.ask("*IDN?").startswith("vkbench,VK-LA1,")
+    scpi.close()
+
+
+def test_binary_junk_leaves_a_working_analyser(start_cosim: Callable[..., Cosim]) -> None:
+    print(f"seed {SEED}")
+    cosim = start_cosim("--clock-hz", "50000000")
+    rng = random.Random(SEED)
+    for turn in range(4):
+        scpi = cosim.scpi()
+        scpi.sock.sendall(rng.randbytes(20_000) + bytes(256) + b"\xff" * 256 + b"\n")
+        if turn % 2:  # the same client goes on
+            scpi.write("*CLS")
+            scpi.sock.settimeout(100)
+            seen = b""
+            scpi.write("*IDN?")
+            while b"vkbench,VK-LA1," not in seen:
+                seen += scpi.sock.recv(65536)
+        scpi.close()
+        fresh = cosim.scpi()
+        fresh.write("*CLS")
+        assert fresh.ask("*IDN?").startswith("vkbench,VK-LA1,")
+        fresh.settle()
+        fresh.close()
+
+
+def test_a_client_that_dies_inside_a_block_can_read_it_again(cosim: Cosim) -> None:
+    scpi = cosim.scpi()
+    with server(cosim) as guest:
+        scpi.write("TRIG:SOUR DOOR")
+        scpi.write("CAPT:ARM")
+        scpi.settle()
+        for part in range(8):
+            guest.sendall(bytes([part]) * 500)
+            cosim.wait(lambda part=part: cosim.status()["console_bytes"] >= 500 * (part + 1))
+    scpi.write("CAPT:STOP")
+    count = int(scpi.ask("CAPT:COUN?"))
+    assert count >= 4000
+
+    def block(client: Scpi) -> bytes:
+        client.write(f"CAPT:DATA? 0,{count}")
+        assert client.file.read(1) == b"#"
+        return client.file.read(int(client.file.read(int(client.file.read(1)))))
+
+    whole = block(scpi)
+    scpi.write(f"CAPT:DATA? 0,{count}")
+    assert scpi.file.read(1000).startswith(b"\n#")  # the end of the block before, then the head of the next
+    scpi.close()
+    again = cosim.scpi()
+    assert int(again.ask("CAPT:COUN?")) == count and block(again) == whole
+    again.close()
+
+
 def test_a_client_that_never_reads_stops_neither_clock_nor_guest(cosim: Cosim) -> None:
     with cosim.ready_client() as client, cosim.tcp(cosim.scpi_port) as dead:
         dead.setblocking(False)
@@ -265,6 +343,8 @@ def test_stale_socket_is_replaced_and_a_live_one_is_not(cosim: Cosim, vkcosim: P
         (["--nonsense"], "unknown option"),
         (["stray"], "no such argument"),
         (["--cycles"], "value is missing"),
+        (["--input-toggle", "0"], "must be 1 to 1000000000 cycles"),
+        (["--console-delay", "-1"], "must be 0 to 1000000 cycles"),
         (["--read-order", "random"], "must be in-order or shuffle:SEED"),
         (["--self-drive", "reads"], "must be writes, messages or both"),
         (["--self-drive", "both", "--vfio-socket", "x"], "one host only"),

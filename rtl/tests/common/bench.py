@@ -25,6 +25,9 @@ from common.tlps import BEAT_BYTES, CARD, Beat, beats, header_tlp, memory_reques
 COMMAND_MEM, COMMAND_BME = 2, 4
 #: Where the test host has placed the BARs: below and above 4 GiB, so both header sizes occur.
 BAR_BASE = {0: 0xFE00_0000, 2: 0x20_0020_0000, 4: 0xFE02_0000}
+#: Outputs whose changes are kept, and their bits of ``obs_o``.
+LEVELS = {"closed": 9, "reset": 15, "ready": 16, "traffic": 22, "read": 23, "write": 24, "draining": 25}
+LEVELS |= {"trap": 26, "idle": 27}
 CLOCK_NS = 4
 CLOCK_HZ = 100_000  # the rate that the card is told: 100 us are then 10 clocks, which keeps resets short
 
@@ -94,7 +97,7 @@ class VkBench:
         self.cc, self.rq = Receiver("CC", pause=pauses.never()), Receiver("RQ", pause=pauses.never())
         self.msix_pause, self.msix_ready = pauses.never(), True
         self.interrupts: list[tuple[int, int]] = []  # cycle, vector
-        self.levels: dict[str, list[tuple[int, int]]] = {"closed": [], "ready": [], "reset": []}
+        self.levels: dict[str, list[tuple[int, int]]] = {name: [] for name in LEVELS}
         self.on_request = None  # called with each request Packet that the card sends
         self.on_completion = None  # the same for completions; without it they answer read_tlp()
         self.tags: dict[int, object] = {}
@@ -199,7 +202,7 @@ class VkBench:
             assert not (o & 4 or self.rq.beats), (
                 f"FLR may end, says the card, with a request going out in {now}"
             )
-        for bit, name in ((9, "closed"), (15, "reset"), (16, "ready")):
+        for name, bit in LEVELS.items():
             if changed >> bit & 1:
                 self.levels[name].append((now, o >> bit & 1))
 

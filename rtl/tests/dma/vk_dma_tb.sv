@@ -48,7 +48,7 @@ module vk_dma_tb #(
     .wr_ready_o    (wr_ready), .wr_done_o(wr_done), .wr_code_o(wr_code),
     .traffic_enable_i, .traffic_read_i, .traffic_period_i, .traffic_length_i,
     .buffer_i, .size_i, .buffer_new_i, .sequence_o,
-    .busy_o        (busy), .outstanding_o(outstanding),
+    .busy_o        (busy), .outstanding_o(outstanding), .reading_o(), .writing_o(), .owed_o(),
     .cpl_ok_o      (cpl_ok), .cpl_error_o(cpl_error), .cpl_timeout_o(cpl_timeout),
     .req_valid_o   (req_valid), .req_ready_i(req_ready), .req_sop_o(req_sop), .req_eop_o(req_eop),
     .req_hdr_o     (req_hdr), .req_data_o(req_data),

@@ -76,6 +76,10 @@ constexpr const char* kCommands[] = {
     "DUT:DMA:ADDR?\n",   "DUT:INT 1\n",       "DUT:STAT?\n",         "SYST:TIME?\n",
     "DUT:ALER 8\n",
     "SYST:ERR?\n",       "*IDN?\n",           "*TST?\n",             "*RST\n",
+    "TRIG:SOUR SEQ\n",   "CAPT:SEGM 4\n",      "CAPT:SEGM 1\n",       "TRIG:TERM1:SOUR LEVEL\n",
+    "TRIG:STEP1 1,3,FIRE\n", "TRIG:STEP1:PULS ON\n", "TRIG:STEP1:TIM 900,2\n", "TRIG:STEP2 1,1,1\n",
+    "TRIG:CLE\n",        "CAPT:QUAL CQ,LEVEL\n", "CAPT:QUAL ALL\n",   "CAPT:FOLD OFF\n",
+    "CAPT:FOLD ON\n",    "TRIG:STAT?\n",       "INP:LEV?\n",          "TRIG:PROG?\n",
 };
 
 // One beat of a stream.
@@ -99,17 +103,25 @@ struct Inputs {
   bool flr = false, extended_tags = false;
   bool console_valid = false, scpi_rx_valid = false, scpi_tx_ready = true;
   uint8_t console_byte = 0, scpi_rx_byte = 0;
+  // Taps of the analyser.
+  bool access_valid = false, access_write = false, console_error = false;
+  uint16_t access_address = 0;
+  uint8_t access_enables = 0;
+  uint32_t access_data = 0;
+  bool link_up = false, msix_enable = false, msix_mask = false;
+  uint8_t link_speed = 0, link_width = 0, link_state = 0, no_credit = 0, inputs = 0;
 };
 
 // The top's output pins; what goes with a valid that is low is left at 0, because it means nothing.
 struct Outputs {
   bool cq_ready, rc_ready, cc_valid, rq_valid, flr_done, msix_valid, scpi_rx_ready, scpi_tx_valid;
-  uint8_t msix_vector, scpi_tx_byte;
+  uint8_t msix_vector, scpi_tx_byte, trigger;
   Beat cc, rq;
 };
 
 struct Counts {
   uint64_t messages = 0, reads = 0, cc = 0, rq = 0, rc = 0, msix = 0, tx_bytes = 0, flr = 0, perst = 0, rings = 0;
+  uint64_t triggers = 0;
 };
 
 template <typename Model>
@@ -148,6 +160,21 @@ void drive(Model& top, const Inputs& in) {
   top.scpi_rx_valid_i = in.scpi_rx_valid;
   top.scpi_rx_byte_i = in.scpi_rx_byte;
   top.scpi_tx_ready_i = in.scpi_tx_ready;
+  top.cfg_acc_valid_i = in.access_valid;
+  top.cfg_acc_write_i = in.access_write;
+  top.cfg_acc_addr_i = in.access_address;
+  top.cfg_acc_be_i = in.access_enables;
+  top.cfg_acc_data_i = in.access_data;
+  top.link_up_i = in.link_up;
+  top.link_speed_i = in.link_speed;
+  top.link_width_i = in.link_width;
+  top.link_ltssm_i = in.link_state;
+  top.msix_enable_i = in.msix_enable;
+  top.msix_mask_i = in.msix_mask;
+  top.no_credit_i = in.no_credit;
+  top.input_i = in.inputs;
+  top.con_error_i = in.console_error;
+  top.con_rx_i = 1;
 }
 
 template <typename HeaderPins, typename PayloadPins>
@@ -172,6 +199,7 @@ Outputs sample(const Model& top) {
   out.msix_vector = top.msix_vector_o;
   out.scpi_rx_ready = top.scpi_rx_ready_o;
   out.scpi_tx_valid = top.scpi_tx_valid_o;
+  out.trigger = top.trig_out_o;
   if (out.scpi_tx_valid) out.scpi_tx_byte = top.scpi_tx_byte_o;
   if (out.cc_valid) out.cc = beat_of(top.cc_sop_o, top.cc_eop_o, top.cc_hdr_o, top.cc_data_o);
   if (out.rq_valid) out.rq = beat_of(top.rq_sop_o, top.rq_eop_o, top.rq_hdr_o, top.rq_data_o);
@@ -188,6 +216,7 @@ std::optional<std::string> compare(const Outputs& gated, const Outputs& plain) {
   if (gated.scpi_rx_ready != plain.scpi_rx_ready) return "scpi_rx_ready_o";
   if (gated.scpi_tx_valid != plain.scpi_tx_valid) return "scpi_tx_valid_o";
   if (gated.scpi_tx_byte != plain.scpi_tx_byte) return "scpi_tx_byte_o";
+  if (gated.trigger != plain.trigger) return "trig_out_o";
   if (gated.cc_valid != plain.cc_valid) return "cc_valid_o";
   if (gated.cc.sop != plain.cc.sop) return "cc_sop_o";
   if (gated.cc.eop != plain.cc.eop) return "cc_eop_o";
@@ -228,6 +257,8 @@ class Stimulus {
     }
     in_.console_valid = pause_left_ == 0 && one_in(50);
     in_.console_byte = static_cast<uint8_t>("ab\nx"[below(4)]);
+    in_.console_error = one_in(10);
+    levels();
     if (typed_.empty() && one_in(800)) typed_ = kCommands[below(std::size(kCommands))];
     if (!typed_.empty()) {
       in_.scpi_rx_valid = true;
@@ -245,6 +276,8 @@ class Stimulus {
     if (out.cc_valid && in_.cc_ready) ++counts_.cc;
     if (out.msix_valid && in_.msix_ready) ++counts_.msix;
     if (out.scpi_tx_valid && in_.scpi_tx_ready) ++counts_.tx_bytes;
+    if (out.trigger & ~trigger_) ++counts_.triggers;
+    trigger_ = out.trigger;
     if (out.rq_valid && in_.rq_ready && out.rq.sop) {
       ++counts_.rq;
       const bool is_read = (out.rq.header[0] & kWriteFormat) == 0;
@@ -295,6 +328,28 @@ class Stimulus {
     if (one_in(30'000)) in_.command = one_in(4) ? kMemoryOn : kMemoryAndBusMasterOn;
     if (one_in(20'000)) in_.max_payload = static_cast<uint8_t>(below(3));
     if (one_in(20'000)) in_.extended_tags = one_in(2);
+  }
+
+  // What only the analyser sees.
+  void levels() {
+    in_.access_valid = pause_left_ == 0 && one_in(300);
+    in_.access_write = one_in(2);
+    in_.access_address = static_cast<uint16_t>(below(1024));
+    in_.access_enables = static_cast<uint8_t>(below(16));
+    in_.access_data = word();
+    if (pause_left_ > 0 || !one_in(400)) return;
+    switch (below(5)) {
+      case 0:
+        in_.link_up = !in_.link_up;
+        in_.link_speed = static_cast<uint8_t>(below(6));
+        in_.link_width = static_cast<uint8_t>(below(5));
+        in_.link_state = static_cast<uint8_t>(below(64));
+        break;
+      case 1: in_.msix_enable = !in_.msix_enable; break;
+      case 2: in_.msix_mask = !in_.msix_mask; break;
+      case 3: in_.no_credit = static_cast<uint8_t>(below(8)); break;
+      default: in_.inputs = static_cast<uint8_t>(below(16));
+    }
   }
 
   // One request of the host, or the few that announce a buffer.
@@ -405,6 +460,7 @@ class Stimulus {
   Counts counts_;
   std::deque<Beat> requests_, answers_;  // to CQ and to RC
   std::string typed_;                    // rest of the SCPI command
+  uint8_t trigger_ = 0;
   uint64_t pause_left_ = 0, flr_left_ = 0, perst_left_ = kFirstPerstCycles;
 };
 
@@ -449,9 +505,10 @@ int run(uint64_t seed, uint64_t cycles) {
   }
   const Counts& counts = stimulus.counts();
   printf("seed %" PRIu64 ": %" PRIu64 " cycles equal; cc %" PRIu64 " rq %" PRIu64 " rc %" PRIu64 " msix %" PRIu64
-         " tx_bytes %" PRIu64 " messages %" PRIu64 " reads %" PRIu64 " flr %" PRIu64 " perst %" PRIu64 " rings %" PRIu64 "\n",
+         " tx_bytes %" PRIu64 " messages %" PRIu64 " reads %" PRIu64 " flr %" PRIu64 " perst %" PRIu64 " rings %" PRIu64
+         " triggers %" PRIu64 "\n",
          seed, cycles, counts.cc, counts.rq, counts.rc, counts.msix, counts.tx_bytes, counts.messages, counts.reads, counts.flr, counts.perst,
-         counts.rings);
+         counts.rings, counts.triggers);
   return 0;
 }
 

@@ -24,7 +24,7 @@ GEN = OUT / "gen"
 SEEDS = 4
 CYCLES = 2_000_000
 #: Counts of the harness that must not be 0, or the comparison says nothing.
-EXERCISED = ("cc", "rq", "rc", "msix", "tx_bytes", "messages", "reads", "flr", "rings")
+EXERCISED = ("cc", "rq", "rc", "msix", "tx_bytes", "messages", "reads", "flr", "rings", "triggers")
 #: For the compile's speed; the model's matters less.
 OPTIMISE = "-O1"
 VERILATOR_OPTIONS = (
@@ -38,8 +38,12 @@ VERILATOR_OPTIONS = (
 MUTANTS = {
     "host": ("vk_core.sv", ".enable_i(host_wake || host_tail_q != '0)", ".enable_i(host_wake)"),
     "card": ("vk_card.sv", "|| doorbell_i != '0", ""),
-    "dma": ("vk_dma.sv", "tags_used || ", ""),
-    "core": ("vk_cpu.sv", "(in_regs && !access_q && reg_wait_i)", "(in_regs && !access_q)"),
+    "card_reset": ("vk_card.sv", "clear_i != cleared_q ||", ""),
+    "lab": ("vk_lab.sv", "|| lab_ack_o", ""),
+    "dma_read": ("vk_dma.sv", "traffic_read || tags_used ||", "traffic_read ||"),
+    "dma_write": ("vk_dma.sv", "wr_valid_i || wr_abort_i ||", "wr_abort_i ||"),
+    "dma_traffic": ("vk_dma.sv", "store_wake || traffic_wake ||", "store_wake ||"),
+    "core": ("vk_cpu.sv", "stalled   = waiting ||", "stalled   = (in_regs && !access_q) ||"),
 }
 
 

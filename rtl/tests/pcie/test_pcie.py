@@ -82,6 +82,12 @@ def test_engine():
     build.run_module(engine_runner(), "usp_vk_tb", "pcie.usp_engine")
 
 
+def test_levels():
+    build.run_module(
+        build.runner("usp_watch", [build.RTL / "pcie/usp_watch.sv"]), "usp_watch", "pcie.usp_levels"
+    )
+
+
 def test_uart():
     board = runpy.run_path(str(build.RTL / "pcie/sources.py"))
     build.run_module(

@@ -63,7 +63,8 @@ module usp_card_tb #(
     .msix_valid_o (msix_valid), .msix_vector_o (vector), .msix_ready_i (msix_ready),
     .lab_req_i, .lab_write_i, .lab_addr_i, .lab_wdata_i, .lab_ack_o (lab_ack), .lab_rdata_o,
     .tap_gate_closed_o (closed_o), .tap_gate_cause_o (cause_o), .tap_card_reset_o (),
-    .tap_card_ready_o (ready_o)
+    .tap_card_ready_o (ready_o), .tap_dma_traffic_o (), .tap_dma_read_o (), .tap_dma_write_o (),
+    .tap_dma_draining_o (), .tap_core_trap_o (), .tap_core_idle_o ()
   );
 
   always_ff @(posedge clk_i) begin

@@ -81,7 +81,7 @@ module usp_vk_tb #(
     .wr_bytes_i (bytes_i), .wr_abort_i (1'b0), .wr_done_o (wr_done), .wr_code_o (wr_code),
     .traffic_enable_i (1'b0), .traffic_read_i (1'b0), .traffic_period_i ('0), .traffic_length_i ('0),
     .buffer_i ('0), .size_i ('0), .buffer_new_i (1'b0), .sequence_o (), .busy_o (), .outstanding_o (),
-    .cpl_ok_o (), .cpl_error_o (), .cpl_timeout_o (),
+    .reading_o (), .writing_o (), .owed_o (), .cpl_ok_o (), .cpl_error_o (), .cpl_timeout_o (),
     .req_valid_o (req_valid), .req_ready_i (req_ready), .req_sop_o (req_sop), .req_eop_o (req_eop),
     .req_hdr_o (req_hdr), .req_data_o (req_data),
     .rc_valid_i (rc_valid), .rc_ready_o (rc_ready), .rc_sop_i (rc_sop), .rc_eop_i (rc_eop),

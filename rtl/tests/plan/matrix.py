@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint's test plan: requirements and their test points (rtl/tests/plan/requirements/*.toml), against the results of the
+"""The test plan of endpoint and analyser: requirements and their test points (rtl/tests/plan/requirements/*.toml), against the results of the
 last runs.
 
     python rtl/tests/plan/matrix.py            # prints the matrix; exit code 1 when a point fails or the plan is wrong
@@ -25,8 +25,8 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[3]
 PLAN = Path(__file__).resolve().parent
 TESTS = ROOT / "rtl" / "tests"
-#: Folders whose cocotb tests are the endpoint's.
-ENDPOINT = ("vk", "dma", "pcie")
+#: Folders whose cocotb tests must all be in the plan.
+PARTS = ("vk", "dma", "pcie", "analyser", "trigger", "uart")
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
 ID = re.compile(r"VKB-[A-Z]+-\d{3}")
 #: A file of this repository, named as a source.
@@ -37,7 +37,7 @@ PARAMETERS = re.compile(r"[\[/]")
 
 @dataclass(frozen=True)
 class Requirement:
-    """One promise of the endpoint; ``where`` is its file and place in it, for errors."""
+    """One promise; ``where`` is its file and place in it, for errors."""
 
     id: str
     text: str
@@ -88,8 +88,8 @@ def functions(path: Path, cocotb: bool) -> list[str]:
     ]
 
 
-def cocotb_tests(folder: Path = TESTS, parts: tuple[str, ...] = ENDPOINT) -> dict[str, Path]:
-    """Point -> file of every cocotb test of the endpoint."""
+def cocotb_tests(folder: Path = TESTS, parts: tuple[str, ...] = PARTS) -> dict[str, Path]:
+    """Point -> file of every cocotb test of endpoint and analyser."""
     found = {}
     for part in parts:
         for path in sorted((folder / part).rglob("*.py")):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.rtl
 
 
 #: cocotb modules that run on it.
-MODULES = ["core_bars", "core_card", "core_dma", "core_halt", "core_messages"]
+MODULES = ["core_bars", "core_card", "core_dma", "core_halt", "core_messages", "core_taps"]
 MODULES += ["core_plan_dma", "core_plan_halt", "core_plan_release", "core_plan_reset", "core_plan_tlps"]
 
 

@@ -39,10 +39,16 @@ module vk_core_tb #(
   logic [2:0] msix_vector_o;
   logic       tap_gate_closed_o, tap_card_reset_o, tap_card_ready_o;
   logic [4:0] tap_gate_cause_o;
+  logic       tap_dma_traffic_o, tap_dma_read_o, tap_dma_write_o, tap_dma_draining_o;
+  logic       tap_core_trap_o, tap_core_idle_o;
 
   vk_core #(.CARD_FIRMWARE_HEX(CARD_FIRMWARE_HEX)) u_core (.*);
 
-  assign obs_o = {10'd0, cc_eop_o, cc_sop_o, rc_ready_o,                          // 21 20 19
+  assign obs_o = {4'd0,
+                  tap_core_idle_o, tap_core_trap_o,                               // 27 26
+                  tap_dma_draining_o, tap_dma_write_o, tap_dma_read_o,            // 25 24 23
+                  tap_dma_traffic_o,                                              // 22
+                  cc_eop_o, cc_sop_o, rc_ready_o,                          // 21 20 19
                   lab_ack_o, cfg_flr_done_o, tap_card_ready_o, tap_card_reset_o,  // 18 17 16 15
                   tap_gate_cause_o, tap_gate_closed_o,                            // 14:10 9
                   msix_vector_o, msix_valid_o,                                    // 8:6 5
