@@ -109,6 +109,10 @@ class AnalyserNotAsSet(InstrumentError):
     """A setting read back differs from what was sent: what it would record is not what was asked."""
 
 
+class AnalyserNotDone(InstrumentError):
+    """The capture did not trigger, or did not fill its memory, in time."""
+
+
 class AnalyserSelfTestFailed(InstrumentError):
     """The analyser did not see all the events that it injected behind its own taps."""
 

@@ -26,6 +26,10 @@ SOURCES = {
         "analyser/main.c",
         "analyser/commands.c",
         "analyser/dut.c",
+        "analyser/program.c",
+        "analyser/program_check.c",
+        "analyser/program_show.c",
+        "analyser/trigger.c",
         "analyser/self_test.c",
         "analyser/hal_rv32.c",
         "lib/memory.c",
@@ -54,7 +58,6 @@ SOURCES = {
 CFLAGS = (
     "-march=rv32imc",
     "-mabi=ilp32",
-    "-O2",
     "-g",
     "-std=c11",
     "-ffreestanding",
@@ -72,10 +75,13 @@ CFLAGS = (
     "-Wl,--no-warn-rwx-segments",
 )
 
+#: The analyser's program fills its memory, and nothing in it is in a hurry: the hardware moves the records.
+OPTIMISE = {"analyser": ("-Os", "-msave-restore"), "card": ("-O2",)}
+
 
 def version(name: str, gen: Path) -> str:
     """Release and a digest of everything that goes into the firmware."""
-    digest = hashlib.sha256(" ".join(CFLAGS).encode())
+    digest = hashlib.sha256(" ".join((*CFLAGS, *OPTIMISE[name])).encode())
     files = [HERE / source for source in SOURCES[name]]
     for folder in (HERE / name, HERE / "lib", gen / "c"):
         files += sorted(folder.glob("*.h")) + sorted(folder.glob("*.ld"))
@@ -95,6 +101,7 @@ def build(name: str, gen: Path, out: Path) -> Path:
         [
             f"{PREFIX}gcc",
             *CFLAGS,
+            *OPTIMISE[name],
             f'-DFIRMWARE_VERSION="{version(name, gen)}"',
             f"-I{HERE / 'lib'}",
             f"-I{HERE / name}",
@@ -116,6 +123,33 @@ def build(name: str, gen: Path, out: Path) -> Path:
     binary.unlink()
     subprocess.run([f"{PREFIX}size", str(elf)], check=True)
     return image
+
+
+#: The analyser's firmware without its soft core: for a program of the host, with a mock of the hardware.
+HOST_SOURCES = (
+    *(
+        source
+        for source in SOURCES["analyser"]
+        if Path(source).stem not in ("start", "main", "hal_rv32", "memory")
+    ),
+    "tests/analyser_mock.c",
+)
+HOST_FLAGS = ("-std=c11", "-g", "-Wall", "-Wextra", "-Werror")
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+def build_host(gen: Path, out: Path, main: str, *options: str, compiler: str = "cc") -> Path:
+    """Compiles the analyser's firmware for the host with a main() of its own; returns the program's path.
+
+    ``main`` is a C file below firmware/: tests/analyser_host.c answers stdin on stdout. The sanitizers are in.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    program = out / Path(main).stem
+    includes = [f"-I{HERE / folder}" for folder in ("lib", "analyser", "tests")] + [f"-I{gen / 'c'}"]
+    sources = [str(HERE / source) for source in (*HOST_SOURCES, main)]
+    command = [compiler, *HOST_FLAGS, *SANITIZERS, *options, *includes, *sources, "-o", str(program)]
+    subprocess.run(command, check=True, cwd=out)
+    return program
 
 
 def main() -> int:

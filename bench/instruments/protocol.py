@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a BMC, a console and an analyser can do. Whoever uses an instrument names one of these, never a driver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
+
+from vkbench.capture.layout import Tap
 
 
 class Bmc(Protocol):
@@ -82,24 +84,58 @@ class ClassStatistics:
 
 
 @dataclass(frozen=True)
+class SegmentInfo:
+    """One segment of the record memory: its place in the list of all records, and its times in cycles."""
+
+    first: int  #: number of its first record
+    count: int
+    armed: int
+    trigger: int  #: 0: it has not triggered
+
+
+@dataclass(frozen=True)
+class Qualification:
+    """What was recorded at all; statistics count the rest as well."""
+
+    taps: tuple[str, ...] = tuple(tap.name for tap in Tap)
+    term: str | None = (
+        None  #: the settings of the term that the events of its tap had to match; None: no term
+    )
+
+    @property
+    def whole(self) -> bool:
+        """True when every event of every tap was recorded."""
+        return self.term is None and set(self.taps) == {tap.name for tap in Tap}
+
+
+@dataclass(frozen=True)
 class ArmedTerms:
     """The trigger and memory settings, as read back from the analyser after arming."""
 
     source: str
     text: str
     depth: int
-    pretrigger: int
+    pretrigger: int  #: records, in each segment
+    program: str = ""  #: the trigger's program out of the hardware's registers, as SCPI settings
+    segments: int = 1
+    qualify: Qualification = Qualification()
+    fold: bool = True
 
 
 @dataclass(frozen=True)
 class CaptureData:
-    """A capture as read from the analyser; ``records`` are raw bytes (capture/layout.py), oldest first."""
+    """A capture as read from the analyser; ``records`` are raw bytes (capture/layout.py), segment by segment,
+    oldest first. ``trigger_time``: of the segment that triggered last."""
 
     records: bytes
     state: str
     lost: int
     trigger_time: int
     statistics: dict[str, ClassStatistics] = field(default_factory=dict)
+    program: str = ""
+    segments: tuple[SegmentInfo, ...] = ()
+    qualify: Qualification = Qualification()
+    fold: bool = True
 
 
 Progress = Callable[[int, int], None]  #: records read so far, records in all
@@ -128,6 +164,24 @@ class Analyser(Protocol):
 
     def arm_on_console(self, text: str, pretrigger: int) -> ArmedTerms:
         """Trigger on a console text; reads every term back and raises AnalyserNotAsSet on a difference."""
+
+    def configure(self, commands: Sequence[str]) -> None:
+        """Settings as SCPI commands (docs/scpi.md). Raises AnalyserRefused, which names the command."""
+
+    def arm(self, pretrigger: int | None = None, segments: int = 1) -> ArmedTerms:
+        """Arm with what has been configured; None: half of each segment before its trigger. Reads everything back.
+
+        Raises AnalyserRefused when the program is not whole, AnalyserNotAsSet when it is armed otherwise than asked.
+        """
+
+    def trigger(self) -> None:
+        """Fire now."""
+
+    def wait_done(self, timeout_s: float, progress: Progress | None = None) -> None:
+        """Wait until all segments are full; ``progress`` counts segments. Raises AnalyserNotDone."""
+
+    def mark(self, number: int, name: str = "") -> None:
+        """Write a mark with a name of up to 16 ASCII characters into the capture."""
 
     def state(self) -> str:
         """IDLE, ARMED, TRIGGERED or DONE."""

@@ -17,6 +17,8 @@ from pyvisa import constants
 from vkbench import config, errors
 
 QUIET_S = 0.05  # no byte for so long: what an earlier program left unread has drained
+DRAIN_MAX = 64 << 20  # bytes; more than any record memory: an instrument that never stops talking
+DEVICE_CLEAR = "\x03"  # Ctrl-C: drops half a command, and ends a block that nobody reads any more
 ERROR_QUEUE_MAX = 32
 _SHOWN = 80  # bytes of a wrong answer that an error shows
 _UP = "Check resource in [analyser], the cable, and that no other program uses it (a virtual bench: vkbench lab up)"
@@ -68,16 +70,15 @@ class ScpiLink:
                     item.close()
         self._resource = self._manager = None
 
+    def resync(self) -> None:
+        """After an answer that was given up: whatever is left in either direction, the next answer is ours."""
+        self._into_step()
+
     def _into_step(self) -> None:
-        """Whatever an earlier program left in either direction, the next answer is ours after this."""
-        self._write("")  # ends a half-written command
-        self._resource.timeout = QUIET_S * 1000
+        # For an instrument without the clear, the line's end ends half a command.
+        self._write(DEVICE_CLEAR)
+        self._drain()
         end = time.monotonic() + self._settings.timeout_s
-        while time.monotonic() < end:
-            try:
-                self._resource.read_bytes(1)
-            except (pyvisa.VisaIOError, OSError):
-                break
         self._write("*CLS")
         self._write("*IDN?")
         last = ""
@@ -91,6 +92,15 @@ class ScpiLink:
             self.where,
             "Is another instrument on this port, or is the baud rate wrong?",
         )
+
+    def _drain(self) -> None:
+        self._resource.timeout = QUIET_S * 1000
+        for _ in range(DRAIN_MAX):
+            try:
+                self._resource.read_bytes(1)
+            except (pyvisa.VisaIOError, OSError):
+                return
+        raise errors.AnalyserGarbled("does not stop talking", self.where, "Is this an analyser's port?")
 
     # ---- conversation ------------------------------------------------------------------------------------------------
 
@@ -148,7 +158,7 @@ class ScpiLink:
 
     def _write(self, line: str) -> None:
         try:
-            self._resource.write(line)
+            self._resource.write(line, encoding="utf-8")
         except (pyvisa.VisaIOError, OSError) as error:
             raise errors.AnalyserUnreachable(
                 f"cannot be written to: {_reason(error)}", self.where, _UP
@@ -157,7 +167,7 @@ class ScpiLink:
     def _line(self, timeout: float, query: str) -> str:
         self._resource.timeout = timeout * 1000
         try:
-            return self._resource.read_raw().decode("ascii", "replace").rstrip("\r\n")
+            return self._resource.read_raw().decode("utf-8", "replace").rstrip("\r\n")
         except (pyvisa.VisaIOError, OSError) as error:
             raise self._lost(query, timeout, error) from None
 

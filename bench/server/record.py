@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps ``run.json`` up to date while a run goes on: steps, inventory, DMA, and why it ended."""
 
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -45,42 +46,54 @@ class Surroundings:
     notes: list[str] = field(default_factory=list)
 
 
+#: A byte on the serial line reaches its tap 2 to 4 clocks after its last look at the line (rtl/analyser/
+#: analyser_uart.sv, measured by rtl/tests/uart); a TLP is at its tap when it happens.
+SAMPLING_CYCLES = 4
+
+
 def uncertainty(bench: BenchFile, clock_hz: int | None) -> Uncertainty:
     """The uncertainty budget of this bench's console. ``clock_hz`` None: not read yet, cycles count as nothing."""
     settings = bench.uncertainty
     char_s = settings.uart_bits_per_char / bench.console.baud
-    sources = []
+    console, order = [], []
     if settings.uart_fifo_chars:
-        sources.append(
-            UncertaintySource(
-                name="UART FIFO",
-                value_s=settings.uart_fifo_chars * char_s,
-                source=f"{settings.uart_fifo_chars} characters of {settings.uart_bits_per_char} bits "
-                f"at {bench.console.baud} baud",
-            )
+        waiting = (
+            f"{settings.uart_fifo_chars} characters of {settings.uart_bits_per_char} bits "
+            f"at {bench.console.baud} baud"
         )
-        sources.append(
+        console = [
+            UncertaintySource(name="UART FIFO", value_s=settings.uart_fifo_chars * char_s, source=waiting),
             UncertaintySource(
                 name="last character", value_s=char_s, source="its own bits, until the stop bit"
-            )
-        )
-    console_s = sum(source.value_s for source in sources)
-    order_s = settings.order_s
+            ),
+        ]
     if settings.order_cycles and clock_hz:
-        value = settings.order_cycles / clock_hz
-        order_s += value
-        sources.append(
+        order.append(
             UncertaintySource(
                 name="order of wires",
-                value_s=value,
+                value_s=settings.order_cycles / clock_hz,
                 source=f"{settings.order_cycles} cycles of {clock_hz} Hz; [uncertainty] order_cycles",
             )
         )
     if settings.order_s:
-        sources.append(
+        order.append(
             UncertaintySource(name="order of wires", value_s=settings.order_s, source="[uncertainty] order_s")
         )
-    return Uncertainty(console_s=console_s, clock_ppm=settings.clock_ppm, order_s=order_s, sources=sources)
+    if clock_hz:
+        order.append(
+            UncertaintySource(
+                name="analyser sampling",
+                value_s=SAMPLING_CYCLES / clock_hz,
+                source=f"{SAMPLING_CYCLES} cycles of {clock_hz} Hz from the serial line to its tap, rtl/tests/uart",
+            )
+        )
+    return Uncertainty(
+        console_s=math.fsum(source.value_s for source in console),
+        clock_ppm=settings.clock_ppm,
+        clock_source="[uncertainty] clock_ppm, the oscillator's data sheet",
+        order_s=math.fsum(source.value_s for source in order),
+        sources=[*console, *order],
+    )
 
 
 def _now() -> str:

@@ -79,6 +79,10 @@ TYPICAL_S = {
 }
 
 
+#: Marks that a run writes into its capture, by number: what the bench was doing, on the analyser's clock.
+MARKS = ("", "armed", "inject panic", "crash kernel up", "read memory", "stop")
+
+
 @dataclass(frozen=True)
 class Drivers:
     """Which drivers stand behind the bench file's wires."""
@@ -214,6 +218,8 @@ class _PanicRun:
         with log.step("arm analyser") as note:
             pretrigger = int(analyser.depth() * self._bench.capture.pretrigger_share)
             self._terms = analyser.arm_on_console(self._bench.markers.panic, pretrigger)
+            _refuse_unless_whole(self._terms)
+            self._mark("armed")
             self._wait_for_writes(DMA_WRITES_TO_SEE)
             note.detail = (
                 f"console text {self._terms.text!r}, {pretrigger} of {self._terms.depth} records before it"
@@ -224,10 +230,13 @@ class _PanicRun:
         dma = log.record.dma
         assert dma is not None
         with log.step("panic into crash kernel") as note:
+            self._mark("inject panic")
             server.inject_sysrq()
             texts = server.follow_into_crash_kernel()
+            self._mark("crash kernel up")
             note.detail = f"jump text {'seen' if texts.jump else 'not seen'}; analyser {analyser.state()}"
         with log.step("read memory") as note:
+            self._mark("read memory")
             memory = server.peek(dma.paddr, dma.size, PEEK_READS, PEEK_EVERY_S)
             log.directory.write_json(MEMORY_JSON, memory)
             note.detail = f"{memory['words_changed']} words changed in {memory['interval_ms']} ms"
@@ -248,6 +257,7 @@ class _PanicRun:
     def _read_capture(self) -> None:
         analyser = self._need_analyser()
         self._captured = True
+        self._mark("stop")
         analyser.stop()
         data = analyser.read_capture(self._reporter.progress)
         self._log.directory.write_capture(self._header(data), _records(data))
@@ -262,11 +272,23 @@ class _PanicRun:
             "idn": ",".join(identity.values()),
             "depth": terms.depth,
             "pretrigger": terms.pretrigger,
-            "trigger": {"source": terms.source, "text": terms.text, "time": data.trigger_time},
+            "trigger": {
+                "source": terms.source,
+                "text": terms.text,
+                "time": data.trigger_time,
+                "program": data.program,
+            },
+            "segments": [vars(segment) for segment in data.segments],
+            "qualify": {"taps": list(data.qualify.taps), "term": data.qualify.term},
+            "fold": data.fold,
             "state": data.state,
             "lost": data.lost,
             "statistics": {name: vars(value) for name, value in data.statistics.items()},
         }
+
+    def _mark(self, name: str) -> None:
+        """A mark; the capture has it while its window is not full."""
+        self._need_analyser().mark(MARKS.index(name), name)
 
     def _wait_for_writes(self, count: int) -> None:
         """Wait until the card has written ``count`` more times. Raises DmaNotRunning."""
@@ -305,6 +327,21 @@ class _PanicRun:
     def _need_analyser(self) -> Analyser:
         assert self._analyser is not None
         return self._analyser
+
+
+def _refuse_unless_whole(terms: ArmedTerms) -> None:
+    """A run's rules count what was not recorded as not seen: nothing may be left out. Raises AnalyserNotAsSet."""
+    if not terms.qualify.whole:
+        raise errors.AnalyserNotAsSet(
+            f"it records only {', '.join(terms.qualify.taps)}, term {terms.qualify.term}; a run needs every event",
+            "analyser",
+        )
+    if not terms.fold or terms.segments != 1:
+        raise errors.AnalyserNotAsSet(
+            f"fold is {terms.fold} with {terms.segments} segments; a run needs folding, and one segment: "
+            "its memory must last until the crash kernel is up",
+            "analyser",
+        )
 
 
 def _records(data: CaptureData) -> np.ndarray:

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The analyser's driver against peers that are silent, garble, refuse, lie or die: each its own error, in time.
-
-A good analyser is no peer here: the co-simulation's tests and host_tests talk to the real firmware.
+"""The analyser's driver: against the analyser's own firmware over TCP and over a serial port (the hardware below it is
+a mock), and against peers that are silent, garble, refuse, lie or die: each its own error, in time.
 """
 
 import re
+import socket
 import time
 
+import numpy as np
 import pytest
-from instrument_peers import free_port, tcp_peer
+from instrument_peers import Firmware, firmware_program, free_port, tcp_peer  # noqa: F401  (a fixture)
 
 from vkbench import errors
+from vkbench.capture import records as rec
+from vkbench.capture.layout import Kind, Tap
 from vkbench.config.model import Analyser
 from vkbench.instruments import ScpiAnalyser
+from vkbench.instruments.analyser import settings_of
+from vkbench.instruments.protocol import Qualification
 
 IDN = "vkbench,VK-LA1," + "0" * 31 + "7,1.0+test"
 TIMEOUT_S = 0.6
@@ -92,7 +97,7 @@ def test_another_instrument_is_named():
 def test_what_an_earlier_program_left_is_drained():
     peer = Peer(greeting=b"half an old block\n\x00\x01\xff" + bytes(5000))
     assert driven(peer, lambda analyser: analyser.identify())["serial"].endswith("7")
-    assert peer.seen[:2] == ["*CLS", "*IDN?"]
+    assert peer.seen[:3] == ["\x03", "*CLS", "*IDN?"]
 
 
 def test_a_refused_setting_shows_the_instruments_own_words():
@@ -120,11 +125,19 @@ def test_a_failed_self_test_stops():
         driven(Peer(table={"*TST?": "5"}), lambda analyser: analyser.self_test())
 
 
+PANIC = "Kernel panic - not syncing"
+PROGRAM = f':TRIG:CLE;:TRIG:SOUR CONS;:TRIG:TEXT1 "{PANIC}";:TRIG:TERM1:SOUR TEXT1;:TRIG:STEP1 1,1,FIRE'
 ARM = {
     "TRIG:SOUR?": "CONS",
-    "TRIG:CONS:TEXT?": '"Kernel panic - not syncing"',
+    "TRIG:CONS:TEXT?": f'"{PANIC}"',
+    "TRIG:PROG?": PROGRAM,
     "CAPT:PRET?": "100",
+    "CAPT:SEGM?": "1",
     "CAPT:DEPT?": "65536",
+    "CAPT:QUAL?": "ALL",
+    "CAPT:QUAL:TERM?": "NONE",
+    "CAPT:FOLD?": "1",
+    "DIAG:BLIN?": "0",
 }
 
 
@@ -134,18 +147,14 @@ def states(*values):
 
 
 def arm(table, *more):
-    peer = Peer(table={**ARM, "CAPT:STAT?": states("IDLE", "ARMED", *more), **table})
-    return driven(peer, lambda analyser: analyser.arm_on_console("Kernel panic - not syncing", 100)), peer
+    peer = Peer(table={**ARM, "CAPT:STAT?": states("IDLE", "IDLE", "ARMED", *more), **table})
+    return driven(peer, lambda analyser: analyser.arm_on_console(PANIC, 100)), peer
 
 
 def test_arming_reads_back_every_term():
     terms, peer = arm({})
-    assert (terms.source, terms.text, terms.depth, terms.pretrigger) == (
-        "CONSOLE",
-        "Kernel panic - not syncing",
-        65536,
-        100,
-    )
+    assert (terms.source, terms.text, terms.depth, terms.pretrigger) == ("CONSOLE", PANIC, 65536, 100)
+    assert (terms.program, terms.segments, terms.fold) == (PROGRAM, 1, True) and terms.qualify.whole
     assert set(ARM) <= set(peer.seen)
     assert peer.seen.index("CAPT:ARM") < peer.seen.index("TRIG:SOUR?")
 
@@ -155,12 +164,16 @@ def test_arming_reads_back_every_term():
     [
         ("TRIG:SOUR?", "NONE"),
         ("TRIG:CONS:TEXT?", '"Kernel panic"'),
+        ("TRIG:PROG?", PROGRAM.replace("not", "now")),
+        ("TRIG:PROG?", PROGRAM.replace("1,1,FIRE", "1,2,FIRE")),
         ("CAPT:PRET?", "99"),
+        ("CAPT:SEGM?", "2"),
+        ("DIAG:BLIN?", "4"),
         ("CAPT:STAT?", None),
     ],
 )
 def test_a_term_that_reads_back_differently_stops(query, wrong):
-    table = {query: wrong} if wrong else {query: states("IDLE", "TRIGGERED")}
+    table = {query: wrong} if wrong else {query: states("IDLE", "IDLE", "TRIGGERED")}
     with pytest.raises(errors.AnalyserNotAsSet, match=r"ARMED" if wrong is None else re.escape(query)):
         arm(table)
 
@@ -173,6 +186,12 @@ def capture_peer(data, count=2):
         "TRIG:TIME?": "77",
         "STAT:ALL?": statistics,
         "CAPT:COUN?": str(count),
+        "CAPT:SEGM:COUN?": "1",
+        "CAPT:SEGM? 1": f"0,{count},5,77",
+        "TRIG:PROG?": PROGRAM,
+        "CAPT:QUAL?": "ALL",
+        "CAPT:QUAL:TERM?": "NONE",
+        "CAPT:FOLD?": "1",
         f"CAPT:DATA? 0,{count}": data,
     }
     return Peer(table=table)
@@ -232,3 +251,188 @@ def test_a_seeded_defect_is_set_by_name_and_read_back():
 def test_a_card_that_does_not_take_a_setting_is_named(action, query):
     with pytest.raises(errors.AnalyserNotAsSet, match=re.escape(query)):
         driven(Peer(table={"DUT:FAUL?": "CUT", "DUT:BOOT?": "RUN"}), action)
+
+
+# ---- the real firmware --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["tcp", "serial"])
+def firmware(firmware_program, request):  # noqa: F811
+    with Firmware(firmware_program) as running:
+        yield running.on_tcp() if request.param == "tcp" else running.on_serial()
+
+
+def opened(firmware):
+    return ScpiAnalyser(Analyser(resource=firmware.resource, timeout_s=10, self_test_timeout_s=10))
+
+
+def test_the_self_test_passes_and_finds_every_tap_made_blind(firmware):
+    with opened(firmware) as analyser:
+        analyser.self_test()
+        analyser.prove_self_test()
+        assert analyser._link.number("DIAG:BLIN?") == 0
+
+
+def test_a_self_test_that_overlooks_a_blind_tap_is_no_proof(firmware):
+    firmware.drive(
+        "blind 8"
+    )  # this tap is really broken: the self-test then never ends with another's bit alone
+    with opened(firmware) as analyser:
+        with pytest.raises(errors.AnalyserSelfTestFailed, match="ended with 8"):
+            analyser.self_test()
+        with pytest.raises(errors.AnalyserSelfTestFailed, match="tap CQ made blind"):
+            analyser.prove_self_test()
+        assert analyser._link.number("DIAG:BLIN?") == 0, "a failed proof leaves the taps open"
+
+
+def test_a_console_trigger_from_arming_to_the_records(firmware):
+    with opened(firmware) as analyser:
+        terms = analyser.arm_on_console('He said "panic", naïvely', 100)
+        assert terms.text == 'He said "panic", naïvely' and terms.qualify.whole and terms.fold
+        analyser.mark(3, "dma start")
+        firmware.drive("fire 1")
+        firmware.drive("fill")
+        analyser.wait_done(5)
+        capture = analyser.read_capture()
+    assert capture.program == terms.program and capture.state == "DONE"
+    assert [(one.first, one.count) for one in capture.segments] == [(0, 1024)]
+    assert capture.segments[0].trigger == capture.trigger_time > capture.segments[0].armed
+    kinds = rec.from_bytes(capture.records)["kind"]
+    assert list(kinds[:4]) == [Kind.LEVEL, Kind.CFG, Kind.MARK, Kind.TRIGGER]
+    assert b"dma start" + bytes(7) in capture.records
+
+
+def test_a_program_of_ones_own_in_segments_with_a_qualifier(firmware):
+    steps = [
+        "TRIG:CLE",
+        "TRIG:SOUR SEQ",
+        "TRIG:TERM1:SOUR CQ",
+        "TRIG:TERM1:CLAS MWR",
+        "TRIG:TERM1:AUX 0,#HE000",
+    ]
+    steps += [
+        "TRIG:TERM2:SOUR RQ",
+        "TRIG:TERM2:ADDR #H1000,#H1FFF",
+        "TRIG:STEP1 1,3,2",
+        "TRIG:STEP2 2,1,FIRE",
+    ]
+    steps += ["TRIG:STEP2:TIM 1000,1", "CAPT:QUAL RQ,RC", "CAPT:QUAL:TERM 2", "CAPT:FOLD OFF"]
+    seen = []
+    with opened(firmware) as analyser:
+        analyser.configure(steps)
+        terms = analyser.arm(segments=4)
+        assert (terms.source, terms.segments, terms.pretrigger, terms.fold) == ("SEQUENCE", 4, 128, False)
+        assert terms.qualify == Qualification(("RQ", "RC", "MARK"), "TRIG:TERM2:SOUR RQ;ADDR #H1000,#H1FFF")
+        for _ in range(4):
+            firmware.drive("fire 2")
+            firmware.drive("fill")
+        analyser.wait_done(5, lambda *now: seen.append(now))
+        capture = analyser.read_capture()
+        again = settings_of(capture.program)
+        analyser.configure(again)
+        assert analyser.arm(segments=4).program == capture.program, "what is read back makes the same program"
+    assert seen[-1] == (4, 4)
+    assert [one.first for one in capture.segments] == [0, 256, 512, 768]
+    assert capture.qualify == terms.qualify and not capture.fold
+    triggers = rec.from_bytes(capture.records)
+    triggers = triggers[triggers["kind"] == Kind.TRIGGER]
+    assert list(triggers["data"]) == [0, 1, 2, 3]
+    assert np.array_equal(triggers["timestamp"], [one.trigger for one in capture.segments])
+
+
+def test_a_refused_setting_is_named_with_what_is_missing(firmware):
+    with opened(firmware) as analyser:
+        with pytest.raises(errors.AnalyserRefused, match="'TRIG:TERM9:SOUR CQ' is refused: -114"):
+            analyser.configure(["TRIG:SOUR SEQ", "TRIG:TERM9:SOUR CQ"])
+        with pytest.raises(errors.AnalyserRefused, match="CAPT:ARM.*step 1 is not defined"):
+            analyser.arm()
+        analyser._link.set("DIAG:BLIN 4")
+        with pytest.raises(errors.AnalyserRefused, match="blinded"):
+            analyser.arm_on_console("panic", 10)
+        with pytest.raises(errors.UserError, match="16 ASCII"):
+            analyser.mark(1, "a name that is too long")
+
+
+def test_a_capture_that_does_not_end_is_named(firmware):
+    with opened(firmware) as analyser:
+        analyser.configure(["TRIG:SOUR FLR"])
+        analyser.arm(segments=2)
+        analyser.trigger()
+        with pytest.raises(errors.AnalyserNotDone, match="is TRIGGERED, 0 of 2 segments"):
+            analyser.wait_done(0.2)
+
+
+def test_the_levels_are_named(firmware):
+    with opened(firmware) as analyser:
+        levels = analyser.levels()
+    assert levels["link_up"] == 1 and levels["link_speed"] == 1 and levels["command"] == 0x406
+    assert levels["ltssm"] == 0x10 and levels["msix_enable"] == 1
+
+
+def block_under_way(firmware) -> None:
+    with opened(firmware) as analyser:
+        analyser.configure(["TRIG:SOUR FLR"])
+        analyser.arm()
+        analyser.trigger()
+        firmware.drive("fill")
+        analyser.wait_done(5)
+
+
+def die(firmware, said: bytes, taken: int) -> None:
+    """A client that says something, reads a part of the answer, and is gone."""
+    if firmware.resource.startswith("TCPIP"):
+        with socket.create_connection(("127.0.0.1", firmware.port)) as link:
+            link.sendall(said)
+            while taken > 0:
+                taken -= len(link.recv(taken))
+    else:
+        import serial
+
+        with serial.Serial(firmware.device, timeout=5) as port:
+            port.write(said)
+            assert len(port.read(taken)) == taken
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        (b"CAPT:DATA? 0,1024\n", 100),
+        (b"CAPT:DATA? 0,1024;DATA? 0,1024\n*IDN?\n*IDN?\n", 1000),
+        (b'TRIG:CONS:TEXT "half a li', 0),
+        (b"*IDN?;*OPC", 0),
+        (b"*IDN?\n" * 40, 10),
+        (b"x" * 100_000, 0),
+        (b"x" * 100_000 + b"\n", 0),
+        (bytes(range(256)) * 4, 0),
+    ],
+    ids=[
+        "mid-block",
+        "two blocks",
+        "half a string",
+        "half a line",
+        "answers",
+        "100 KB",
+        "100 KB line",
+        "junk",
+    ],
+)
+def test_after_a_client_that_died_the_next_one_is_in_step(firmware, said, taken):
+    block_under_way(firmware)
+    die(firmware, said, taken)
+    with opened(firmware) as analyser:
+        assert analyser.identify()["model"] == "VK-LA1"
+        assert analyser._link.ask("SYST:ERR?") == '0,"No error"'
+        capture = analyser.read_capture()
+    assert len(capture.records) == 1024 * 32 and capture.state == "DONE", "settings and records have stayed"
+
+
+def test_an_answer_that_was_given_up_does_not_come_later(firmware):
+    block_under_way(firmware)
+    with opened(firmware) as analyser:
+        analyser._link._write("CAPT:DATA? 0,1024;:SYST:TIME?")
+        analyser._link.resync()
+        assert analyser.depth() == 1024
+
+
+def test_the_driver_s_taps_are_the_layout_s():
+    assert Qualification().taps == tuple(tap.name for tap in Tap)

@@ -11,9 +11,17 @@ from pathlib import Path
 import pytest
 
 from vkbench import errors
+from vkbench.capture import vkc
 from vkbench.config import load, parse
 from vkbench.evidence import EvidenceError, RunDirectory
-from vkbench.instruments.protocol import ArmedTerms, CaptureData, ClassStatistics, Match
+from vkbench.instruments.protocol import (
+    ArmedTerms,
+    CaptureData,
+    ClassStatistics,
+    Match,
+    Qualification,
+    SegmentInfo,
+)
 from vkbench.server import scenario
 from vkbench.server.record import Reporter, Surroundings, uncertainty
 from vkbench.server.server import parse_peek
@@ -43,6 +51,7 @@ class Fake:
         self.on = False
         self.sequence = 0
         self.closed = []
+        self.armed = {}  # what the analyser says it was armed with, beside the trigger
 
     def call(self, name):
         self.calls.append(name)
@@ -153,7 +162,10 @@ class FakeAnalyser(Part):
 
     def arm_on_console(self, text, pretrigger):
         self.fake.call("arm")
-        return ArmedTerms("CONSOLE", text, 65536, pretrigger)
+        return ArmedTerms("CONSOLE", text, 65536, pretrigger, **self.fake.armed)
+
+    def mark(self, number, name=""):
+        self.fake.call(f"mark {number} {name}")
 
     def state(self):
         return "DONE"
@@ -247,6 +259,46 @@ def test_a_switch_that_does_not_take_stops_the_run_before_the_panic(tmp_path):
     assert "inject" not in fake.calls
 
 
+@pytest.mark.parametrize(
+    "armed",
+    [
+        {"qualify": Qualification(taps=("RQ", "MARK"))},
+        {"qualify": Qualification(term="TRIG:TERM1:SOUR RQ")},
+        {"fold": False},
+        {"segments": 4},
+    ],
+    ids=["taps", "term", "fold", "segments"],
+)
+def test_an_analyser_that_leaves_something_out_stops_the_run_before_the_panic(tmp_path, armed):
+    fake = Fake()
+    fake.armed = armed
+    with pytest.raises(errors.AnalyserNotAsSet, match="a run needs"):
+        run(fake, tmp_path / "run")
+    assert "inject" not in fake.calls
+
+
+def test_a_run_leaves_marks_and_the_read_back_program_in_its_capture(tmp_path, monkeypatch):
+    data = CaptureData(
+        bytes(32),
+        "DONE",
+        0,
+        0,
+        {"RQ_WR": ClassStatistics(0, 0, 0, 0)},
+        ":TRIG:CLE;:TRIG:SOUR CONS",
+        (SegmentInfo(0, 1, 5, 0),),
+    )
+    monkeypatch.setattr(FakeAnalyser, "read_capture", lambda self, progress=None: data)
+    fake = Fake()
+    run(fake, tmp_path / "run")
+    marks = [call.removeprefix("mark ") for call in fake.calls if call.startswith("mark ")]
+    assert marks == ["1 armed", "2 inject panic", "3 crash kernel up", "4 read memory", "5 stop"]
+    assert fake.calls.index("mark 2 inject panic") == fake.calls.index("inject") - 1
+    header = vkc.read(tmp_path / "run/capture.vkc").header
+    assert header.trigger.program == ":TRIG:CLE;:TRIG:SOUR CONS" and header.fold
+    assert [(one.first, one.count, one.armed) for one in header.segments] == [(0, 1, 5)]
+    assert header.qualify.term is None and len(header.qualify.taps) == 12
+
+
 def test_the_steps_of_a_whole_run_and_its_order(tmp_path):
     fake, steps = Fake(), []
     verdict = run(
@@ -302,13 +354,13 @@ def test_the_uncertainty_of_a_real_uart_is_its_fifo_and_its_last_character():
     lab = load(ROOT / "fixtures/benches/lab-example.toml")
     found = uncertainty(lab, 100_000_000)
     assert found.console_s == pytest.approx(17 * 10 / 115200)
-    assert found.order_s == 0 and found.clock_ppm == 50
-    assert sum(source.value_s for source in found.sources) == pytest.approx(found.console_s)
+    assert found.order_s == 4 / 100e6 and found.clock_ppm == 50
+    assert sum(source.value_s for source in found.sources) == pytest.approx(found.console_s + found.order_s)
 
 
 def test_the_uncertainty_of_the_virtual_bench_is_the_batch_of_its_loop():
     found = uncertainty(BENCH, 2_500_000)
-    assert found.console_s == 0 and found.order_s == pytest.approx(512 / 2.5e6)
+    assert found.console_s == 0 and found.order_s == pytest.approx((512 + 4) / 2.5e6)
     assert uncertainty(BENCH, None).order_s == 0
 
 

@@ -10,7 +10,10 @@ void analyser_init(void);
 /** Takes one byte from the client. */
 void analyser_receive(char byte);
 
-/* Commands in files of their own. */
+/** Settings hold still while a capture uses them: true after -221. */
+bool analyser_refuses_while_recording(struct scpi *scpi);
+
+/* Commands in files of their own; those of TRIGger are in program.h. */
 void analyser_self_test(struct scpi *scpi);  /* *TST? */
 void dut_dma_state(struct scpi *scpi);
 void dut_dma_state_query(struct scpi *scpi);

@@ -8,6 +8,7 @@
 
 #define REGS 0x10000000u
 #define LAB 0x20000000u
+#define TRIGGER 0x30000000u
 /* Turns of the wait loop, about 20 clocks each: events pass taps and FIFOs in about 1000 clocks at most. */
 #define WAIT_TURNS 1000u
 
@@ -58,9 +59,34 @@ enum hal_state hal_state(void)
     return (enum hal_state)(*reg(ANALYSER_STATUS_OFFSET) & ANALYSER_STATUS_STATE_MASK);
 }
 
-void hal_arm(uint32_t pretrigger)
+void hal_set_up(const struct hal_setup *setup)
 {
-    *reg(ANALYSER_PRETRIGGER_OFFSET) = pretrigger;
+    uint32_t term = setup->qualify_term;
+
+    *reg(ANALYSER_TRIG_SOURCE_OFFSET) = setup->source;
+    *reg(ANALYSER_PRETRIGGER_OFFSET) = setup->pretrigger;
+    *reg(ANALYSER_SEGMENTS_OFFSET) = setup->segments_log2;
+    *reg(ANALYSER_QUALIFY_OFFSET) = setup->qualify;
+    *reg(ANALYSER_QUALIFY_TERM_OFFSET) = term ? ANALYSER_QUALIFY_TERM_USE_MASK | (term - 1) : 0;
+    *reg(ANALYSER_FOLD_OFFSET) = setup->fold;
+}
+
+void hal_read_setup(struct hal_setup *setup)
+{
+    uint32_t term = *reg(ANALYSER_QUALIFY_TERM_OFFSET);
+
+    setup->source = *reg(ANALYSER_TRIG_SOURCE_OFFSET);
+    setup->pretrigger = *reg(ANALYSER_PRETRIGGER_OFFSET);
+    setup->segments_log2 = *reg(ANALYSER_SEGMENTS_OFFSET);
+    setup->qualify = *reg(ANALYSER_QUALIFY_OFFSET);
+    setup->qualify_term = 0;
+    if (term & ANALYSER_QUALIFY_TERM_USE_MASK)
+        setup->qualify_term = (term & ANALYSER_QUALIFY_TERM_TERM_MASK) + 1;
+    setup->fold = *reg(ANALYSER_FOLD_OFFSET);
+}
+
+void hal_arm(void)
+{
     *reg(ANALYSER_CTRL_OFFSET) = ANALYSER_CTRL_ARM_MASK;
 }
 
@@ -80,23 +106,25 @@ void hal_trigger(void)
     *reg(ANALYSER_CTRL_OFFSET) = ANALYSER_CTRL_TRIGGER_MASK;
 }
 
-void hal_set_trigger(uint32_t source, const char *text, size_t length)
+void hal_program_write(uint32_t offset, uint32_t value)
 {
-    /* The hardware wants the last byte of the text in the lowest byte. */
-    for (size_t word = 0; word < CAPTURE_TRIGGER_TEXT_MAX / 4; word++) {
-        uint32_t value = 0;
-        for (size_t byte = 0; byte < 4 && 4 * word + byte < length; byte++)
-            value |= (uint32_t)(uint8_t)text[length - 1 - (4 * word + byte)] << (8 * byte);
-        *reg(ANALYSER_TRIG_TEXT_0_OFFSET + 4 * word) = value;
-    }
-    *reg(ANALYSER_TRIG_LENGTH_OFFSET) = (uint32_t)length;
-    *reg(ANALYSER_TRIG_SOURCE_OFFSET) = source;
+    *(volatile uint32_t *)(TRIGGER + offset) = value;
+}
+
+uint32_t hal_program_read(uint32_t offset)
+{
+    return *(volatile uint32_t *)(TRIGGER + offset);
+}
+
+uint32_t hal_trigger_source(void)
+{
+    return *reg(ANALYSER_TRIG_SOURCE_OFFSET);
 }
 
 uint64_t hal_trigger_time(void)
 {
     uint64_t time = reg64(ANALYSER_TRIG_TIME_LO_OFFSET);
-    /* It changes once a capture, from 0; read again in case that was between the two halves. */
+    /* It changes from 0; read again in case that was between the two halves. */
     return time ? reg64(ANALYSER_TRIG_TIME_LO_OFFSET) : 0;
 }
 
@@ -111,8 +139,41 @@ void hal_move(uint32_t first, uint32_t count)
     *reg(ANALYSER_MOVE_COUNT_OFFSET) = count;
 }
 
-void hal_mark(uint32_t number)
+bool hal_moving(void)
 {
+    return *reg(ANALYSER_STATUS_OFFSET) & ANALYSER_STATUS_MOVER_BUSY_MASK;
+}
+
+void hal_move_stop(void)
+{
+    *reg(ANALYSER_CTRL_OFFSET) = ANALYSER_CTRL_MOVE_STOP_MASK;
+}
+
+bool hal_received(char *byte)
+{
+    if (!(*reg(ANALYSER_STATUS_OFFSET) & ANALYSER_STATUS_RX_VALID_MASK))
+        return false;
+    *byte = hal_receive();
+    return true;
+}
+
+uint32_t hal_segments_used(void)
+{
+    return *reg(ANALYSER_SEG_USED_OFFSET);
+}
+
+void hal_segment(uint32_t index, struct hal_segment *segment)
+{
+    *reg(ANALYSER_SEG_SELECT_OFFSET) = index;
+    segment->count = *reg(ANALYSER_SEG_COUNT_OFFSET);
+    segment->armed = reg64(ANALYSER_SEG_ARMED_LO_OFFSET);
+    segment->trigger = reg64(ANALYSER_SEG_TRIGGER_LO_OFFSET);
+}
+
+void hal_mark(uint32_t number, const uint32_t name[4])
+{
+    for (uint32_t i = 0; i < CAPTURE_MARK_NAME_BYTES / 4; i++)
+        *reg(ANALYSER_MARK_NAME_0_OFFSET + 4 * i) = name[i];
     *reg(ANALYSER_MARK_OFFSET) = number;
     wait_while(ANALYSER_STATUS_EVENT_PENDING_MASK);
 }
@@ -153,6 +214,41 @@ void hal_peek(uint32_t index, struct hal_record *record)
     *reg(ANALYSER_PEEK_OFFSET) = index;
     for (uint32_t i = 0; i < 8; i++)
         record->words[i] = *reg(ANALYSER_PEEK_DATA_0_OFFSET + 4 * i);
+}
+
+uint32_t hal_blind(void)
+{
+    return *reg(ANALYSER_BLIND_OFFSET);
+}
+
+void hal_set_blind(uint32_t taps)
+{
+    *reg(ANALYSER_BLIND_OFFSET) = taps;
+}
+
+uint32_t hal_levels(void)
+{
+    return *reg(ANALYSER_LEVELS_OFFSET);
+}
+
+uint32_t hal_command(void)
+{
+    return *reg(ANALYSER_COMMAND_OFFSET);
+}
+
+uint32_t hal_console_divisor(void)
+{
+    return *reg(ANALYSER_CON_DIVISOR_OFFSET);
+}
+
+void hal_set_console_divisor(uint32_t divisor)
+{
+    *reg(ANALYSER_CON_DIVISOR_OFFSET) = divisor;
+}
+
+uint32_t hal_console_errors(void)
+{
+    return *reg(ANALYSER_CON_ERRORS_OFFSET);
 }
 
 bool hal_lab_read(uint32_t offset, uint32_t *value)

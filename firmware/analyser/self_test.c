@@ -4,12 +4,15 @@
 
 #include "capture_layout.h"
 #include "hal.h"
+#include "program.h"
 
 #define TAPS_ALL ((1u << TAP_COUNT) - 1u)
 /* Answer bits above the taps'. */
-#define ORDER_BROKEN (1u << 14)  /* a timestamp went back */
-#define NOT_RUN (1u << 15)       /* a capture is recording */
+#define ORDER_BROKEN (1u << 14) /* a timestamp went back */
+#define NOT_RUN (1u << 15)      /* a capture is recording */
 #define INJECTED_DATA 0x5e1f7e57u
+
+static const uint8_t tap_kinds[] = TAP_KINDS;
 
 static uint32_t find_blind_taps(void)
 {
@@ -25,25 +28,30 @@ static uint32_t find_blind_taps(void)
         if (time < before)
             order = ORDER_BROKEN;
         before = time;
-        /* The taps' own kinds stand in the order of the taps, beginning with 1. */
-        if (flags == FLAG_SELFTEST && kind >= 1 && kind <= TAP_COUNT && record.words[3] == INJECTED_DATA)
-            blind &= ~(1u << (kind - 1));
+        if (flags != FLAG_SELFTEST || record.words[3] != INJECTED_DATA)
+            continue;
+        for (uint32_t tap = 0; tap < TAP_COUNT; tap++)
+            if (kind == tap_kinds[tap])
+                blind &= ~(1u << tap);
     }
     return blind | order;
 }
 
 void analyser_self_test(struct scpi *scpi)
 {
-    enum hal_state state = hal_state();
+    struct hal_setup setup, whole;
     uint32_t result;
 
-    if (state == HAL_ARMED || state == HAL_TRIGGERED) {
-        scpi_fail(scpi, SCPI_SETTINGS_CONFLICT);
+    if (analyser_refuses_while_recording(scpi)) {
         scpi_reply_u64(scpi, NOT_RUN);
         return;
     }
-    hal_set_trigger(TRIGGER_NONE, "", 0);
-    hal_arm(0);
+    /* Nothing fires and every tap is recorded, into the whole memory; folding stays as the client wants it. */
+    program_unload();
+    hal_read_setup(&setup);
+    whole = (struct hal_setup){.source = TRIGGER_NONE, .qualify = TAPS_ALL, .fold = setup.fold};
+    hal_set_up(&whole);
+    hal_arm();
     hal_inject(TAPS_ALL);
     hal_stop();
     result = find_blind_taps();

@@ -11,38 +11,39 @@ static bool is_space(char c)
 
 /*
  * Hash of a header, the same for all its spellings: of each keyword only the first three letters count, which
- * short and long form share. Can be continued over pieces that end with a colon.
+ * short and long form share (keywords with a suffix have four). Can be continued over pieces that end with a
+ * colon.
  */
 #define HASH_START 5381u
 static uint32_t hash(uint32_t sum, const char *header, size_t length)
 {
     unsigned letters = 0;
 
-    for (size_t i = 0; i < length; i++) {
-        char c = text_upper(header[i]);
+    for (size_t i = 0; i < length && header[i]; i++) {
+        uint8_t c = (uint8_t)header[i];
         if (c == ':' || c == '?')
             letters = 0;
         else if (++letters > 3)
             continue;
-        sum = (sum << 5) + sum + (uint8_t)c;
+        else if (c >= 'a' && c <= 'z')
+            c -= 'a' - 'A';
+        sum = (sum << 5) + sum + c;
     }
     return sum;
 }
 
 void scpi_init(struct scpi *scpi, const struct scpi_command *commands, size_t command_count,
-               void (*send)(char byte), void (*clear_instrument)(void))
+               void (*send)(char byte), void (*clear_instrument)(void),
+               void (*update_groups)(struct scpi *scpi))
 {
     *scpi = (struct scpi){.commands = commands,
                           .command_count = command_count,
                           .send = send,
                           .clear_instrument = clear_instrument,
+                          .update_groups = update_groups,
                           .esr = SCPI_ESR_PON};
-    for (size_t i = 0; i < command_count && i < SCPI_COMMANDS_MAX; i++) {
-        size_t length = 0;
-        while (commands[i].header[length])
-            length++;
-        scpi->hashes[i] = hash(HASH_START, commands[i].header, length);
-    }
+    for (size_t i = 0; i < command_count && i < SCPI_COMMANDS_MAX; i++)
+        scpi->hashes[i] = (uint16_t)hash(HASH_START, commands[i].header, SIZE_MAX);
 }
 
 /* ---- Answers. */
@@ -52,6 +53,12 @@ void scpi_reply(struct scpi *scpi)
     if (scpi->replied)
         scpi->send(';');
     scpi->replied = true;
+}
+
+void scpi_reply_indefinite(struct scpi *scpi)
+{
+    scpi_reply(scpi);
+    scpi->indefinite = true;
 }
 
 void scpi_put_bytes(struct scpi *scpi, const char *bytes, size_t length)
@@ -81,6 +88,23 @@ void scpi_put_hex(struct scpi *scpi, uint64_t value)
     text_from_hex(text, value, 1);
     scpi_put(scpi, "#H");
     scpi_put(scpi, text);
+}
+
+void scpi_put_string(struct scpi *scpi, const char *bytes, size_t length)
+{
+    scpi_put(scpi, "\"");
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '"')
+            scpi_put(scpi, "\"");
+        scpi_put_bytes(scpi, &bytes[i], 1);
+    }
+    scpi_put(scpi, "\"");
+}
+
+void scpi_put_short(struct scpi *scpi, const char *keyword)
+{
+    while (*keyword && !(*keyword >= 'a' && *keyword <= 'z'))
+        scpi_put_bytes(scpi, keyword++, 1);
 }
 
 void scpi_reply_text(struct scpi *scpi, const char *text)
@@ -121,6 +145,20 @@ bool scpi_arg_u64(struct scpi *scpi, size_t index, uint64_t min, uint64_t max, u
     return false;
 }
 
+static bool is_keyword(const struct scpi_arg *arg, const char *keyword)
+{
+    size_t length = 0;
+
+    while (keyword[length])
+        length++;
+    return text_is_keyword(keyword, length, arg->text, arg->length);
+}
+
+bool scpi_arg_is(const struct scpi *scpi, size_t index, const char *keyword)
+{
+    return index < scpi->arg_count && is_keyword(&scpi->args[index], keyword);
+}
+
 bool scpi_arg_keyword(struct scpi *scpi, size_t index, const char *const *keywords, size_t count,
                       size_t *value)
 {
@@ -132,10 +170,7 @@ bool scpi_arg_keyword(struct scpi *scpi, size_t index, const char *const *keywor
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        size_t length = 0;
-        while (keywords[i][length])
-            length++;
-        if (text_is_keyword(keywords[i], length, arg->text, arg->length)) {
+        if (is_keyword(arg, keywords[i])) {
             *value = i;
             return true;
         }
@@ -242,33 +277,64 @@ static enum scpi_error split_args(struct scpi *scpi, const char *text, size_t le
 
 /* ---- Headers. */
 
-/* Compares path + header with a pattern, keyword by keyword. */
-static bool header_matches(const char *pattern, const char *path, size_t path_length, const char *header,
-                           size_t header_length)
-{
-    size_t at = 0, total = path_length + header_length;
+/* A header as it came: the level that the command before has left, and what the client wrote. */
+struct header {
+    const char *path, *text;
+    size_t path_length, length;
+};
 
+static char header_at(const struct header *header, size_t at)
+{
+    return at < header->path_length ? header->path[at] : header->text[at - header->path_length];
+}
+
+/* The number that a word ends with, which is cut off; 1 when it ends with none (SCPI-99 volume 1, 6.2.5.2). */
+static uint32_t take_suffix(const char *word, size_t *length)
+{
+    uint32_t suffix = 0, unit = 1;
+    size_t digits = 0;
+
+    while (*length > 0 && word[*length - 1] >= '0' && word[*length - 1] <= '9') {
+        /* Nine digits are more than any range; the others only must not make it wrap. */
+        suffix = ++digits > 9 ? UINT32_MAX : suffix + unit * (uint32_t)(word[*length - 1] - '0');
+        unit *= 10u;
+        (*length)--;
+    }
+    return digits ? suffix : 1;
+}
+
+/*
+ * Compares a header with a pattern, keyword by keyword. *suffix: 1 and up; 0 where it is not in the pattern's
+ * range and all the rest agrees.
+ */
+static bool header_matches(const char *pattern, const struct header *header, uint32_t *suffix)
+{
+    size_t at = 0, total = header->path_length + header->length;
+
+    *suffix = 1;
     for (;;) {
         char word[24];
         size_t keyword = 0, length = 0;
 
-        while (pattern[keyword] && pattern[keyword] != ':' && pattern[keyword] != '?')
+        while (pattern[keyword] && pattern[keyword] != ':' && pattern[keyword] != '?' &&
+               pattern[keyword] != '<')
             keyword++;
-        while (at < total) {
-            char c = at < path_length ? path[at] : header[at - path_length];
-            if (c == ':' || c == '?')
-                break;
+        while (at < total && header_at(header, at) != ':' && header_at(header, at) != '?') {
             if (length == sizeof word)
                 return false;
-            word[length++] = c;
-            at++;
+            word[length++] = header_at(header, at++);
+        }
+        if (pattern[keyword] == '<') {
+            *suffix = take_suffix(word, &length);
+            if (*suffix > (uint32_t)(pattern[keyword + 1] - '0'))
+                *suffix = 0;
         }
         if (!text_is_keyword(pattern, keyword, word, length))
             return false;
-        pattern += keyword;
+        pattern += keyword + (pattern[keyword] == '<' ? 3 : 0);
         if (*pattern == '\0')
             return at == total;
-        if (at == total || (at < path_length ? path[at] : header[at - path_length]) != *pattern)
+        if (at == total || header_at(header, at) != *pattern)
             return false;
         if (*pattern == '?')
             return at + 1 == total;
@@ -277,14 +343,13 @@ static bool header_matches(const char *pattern, const char *path, size_t path_le
     }
 }
 
-static const struct scpi_command *find(const struct scpi *scpi, const char *path, size_t path_length,
-                                       const char *header, size_t header_length)
+static const struct scpi_command *find(struct scpi *scpi, const struct header *header)
 {
-    uint32_t wanted = hash(hash(HASH_START, path, path_length), header, header_length);
+    uint32_t path = hash(HASH_START, header->path, header->path_length);
+    uint16_t wanted = (uint16_t)hash(path, header->text, header->length);
 
     for (size_t i = 0; i < scpi->command_count; i++)
-        if (scpi->hashes[i] == wanted &&
-            header_matches(scpi->commands[i].header, path, path_length, header, header_length))
+        if (scpi->hashes[i] == wanted && header_matches(scpi->commands[i].header, header, &scpi->suffix))
             return &scpi->commands[i];
     return NULL;
 }
@@ -315,13 +380,17 @@ static void run(struct scpi *scpi, const char *text, size_t length, const char *
     while (header < length && !is_space(text[header]))
         header++;
     if (*path_length != 0 && text[0] != '*') {
-        command = find(scpi, *path, *path_length, text, header);
+        command = find(scpi, &(struct header){*path, text, *path_length, header});
         from_path = command ? *path_length : 0;
     }
     if (!command)
-        command = find(scpi, NULL, 0, text, header);
-    if (!command) {
-        scpi_fail(scpi, SCPI_UNDEFINED_HEADER);
+        command = find(scpi, &(struct header){NULL, text, 0, header});
+    if (!command || scpi->suffix == 0) {
+        scpi_fail(scpi, command ? SCPI_SUFFIX_RANGE : SCPI_UNDEFINED_HEADER);
+        return;
+    }
+    if (scpi->indefinite && text[header - 1] == '?') {
+        scpi_fail(scpi, SCPI_QUERY_AFTER_INDEFINITE);
         return;
     }
     /* A path within a path is not kept: such a header may be given whole in the next command. */
@@ -349,8 +418,8 @@ static void run_line(struct scpi *scpi)
     size_t path_length = 0, start = 0;
     char quote = '\0';
 
-    scpi->replied = false;
-    for (size_t at = 0; at <= scpi->line_length; at++) {
+    scpi->replied = scpi->indefinite = scpi->cleared = false;
+    for (size_t at = 0; at <= scpi->line_length && !scpi->cleared; at++) {
         char c = at < scpi->line_length ? scpi->line[at] : ';';
         if (at == scpi->line_length || (c == ';' && !quote)) {
             run(scpi, scpi->line + start, at - start, &path, &path_length);
@@ -362,13 +431,24 @@ static void run_line(struct scpi *scpi)
             quote = c;
         }
     }
-    if (scpi->replied)
+    if (scpi->replied && !scpi->cleared)
         scpi->send('\n');
     scpi->replied = false;
 }
 
+void scpi_device_clear(struct scpi *scpi)
+{
+    scpi->line_length = 0;
+    scpi->line_overflow = false;
+    scpi->cleared = true;
+}
+
 void scpi_receive(struct scpi *scpi, char byte)
 {
+    if (byte == SCPI_DEVICE_CLEAR) {
+        scpi_device_clear(scpi);
+        return;
+    }
     if (byte != '\n') {
         if (scpi->line_length < SCPI_LINE_SIZE - 1)
             scpi->line[scpi->line_length++] = byte;

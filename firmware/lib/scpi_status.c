@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Error queue, IEEE 488.2 status registers and the common commands. */
+/* Error queue, IEEE 488.2 and SCPI-99 status registers, and the common commands. */
 #include "scpi.h"
 
 static const struct {
@@ -12,6 +12,7 @@ static const struct {
     {SCPI_TOO_MANY, "Parameter not allowed"},
     {SCPI_MISSING, "Missing parameter"},
     {SCPI_UNDEFINED_HEADER, "Undefined header"},
+    {SCPI_SUFFIX_RANGE, "Header suffix out of range"},
     {SCPI_NUMBER_CHARACTER, "Invalid character in number"},
     {SCPI_INVALID_STRING, "Invalid string data"},
     {SCPI_TRIGGER_IGNORED, "Trigger ignored"},
@@ -24,9 +25,16 @@ static const struct {
     {SCPI_HARDWARE_ERROR, "Hardware error"},
     {SCPI_QUEUE_OVERFLOW, "Queue overflow"},
     {SCPI_LINE_TOO_LONG, "Input buffer overrun"},
+    {SCPI_QUERY_AFTER_INDEFINITE, "Query UNTERMINATED after indefinite response"},
 };
 
 void scpi_fail(struct scpi *scpi, enum scpi_error error)
+{
+    scpi_fail_detail(scpi, error, NULL, 0, 0, 0);
+}
+
+void scpi_fail_detail(struct scpi *scpi, enum scpi_error error, const char *detail, uint32_t a, uint32_t b,
+                      uint32_t c)
 {
     size_t last;
 
@@ -41,24 +49,40 @@ void scpi_fail(struct scpi *scpi, enum scpi_error error)
     if (scpi->error_count == SCPI_ERRORS_MAX) {
         /* The newest gives way, so that the first errors, the cause of the others, stay (SCPI-99 21.8.1). */
         last = (scpi->error_first + SCPI_ERRORS_MAX - 1) % SCPI_ERRORS_MAX;
-        scpi->errors[last] = SCPI_QUEUE_OVERFLOW;
+        scpi->errors[last] = (struct scpi_queued){.code = SCPI_QUEUE_OVERFLOW};
         return;
     }
     last = (scpi->error_first + scpi->error_count) % SCPI_ERRORS_MAX;
-    scpi->errors[last] = (int16_t)error;
+    scpi->errors[last] = (struct scpi_queued){(int16_t)error, detail, {a, b, c}};
     scpi->error_count++;
 }
 
-static uint8_t status_byte(const struct scpi *scpi)
+void scpi_condition(struct scpi *scpi, enum scpi_group group, uint16_t condition)
+{
+    scpi->groups[group].event |= condition & (uint16_t)~scpi->groups[group].condition;
+    scpi->groups[group].condition = condition;
+}
+
+void scpi_event(struct scpi *scpi, enum scpi_group group, uint16_t events)
+{
+    scpi->groups[group].event |= events;
+}
+
+static uint8_t status_byte(struct scpi *scpi)
 {
     uint8_t stb = 0;
 
+    scpi->update_groups(scpi);
     if (scpi->error_count)
         stb |= SCPI_STB_EAV;
+    if (scpi->groups[SCPI_QUESTIONABLE].event & scpi->groups[SCPI_QUESTIONABLE].enable)
+        stb |= SCPI_STB_QUES;
     if (scpi->replied)
         stb |= SCPI_STB_MAV;
     if (scpi->esr & scpi->ese)
         stb |= SCPI_STB_ESB;
+    if (scpi->groups[SCPI_OPERATION].event & scpi->groups[SCPI_OPERATION].enable)
+        stb |= SCPI_STB_OPER;
     if (stb & scpi->sre)
         stb |= SCPI_STB_MSS;
     return stb;
@@ -66,8 +90,11 @@ static uint8_t status_byte(const struct scpi *scpi)
 
 void scpi_cls(struct scpi *scpi)
 {
+    scpi->update_groups(scpi); /* what is true now must not count as new at the next look */
     scpi->esr = 0;
     scpi->error_count = 0;
+    for (size_t group = 0; group < SCPI_GROUPS; group++)
+        scpi->groups[group].event = 0;
 }
 
 void scpi_ese(struct scpi *scpi)
@@ -128,23 +155,41 @@ void scpi_stb_query(struct scpi *scpi)
     scpi_reply_u64(scpi, status_byte(scpi));
 }
 
+static void put_detail(struct scpi *scpi, const struct scpi_queued *error)
+{
+    size_t value = 0;
+
+    for (const char *c = error->detail; *c; c++) {
+        if (*c == '%')
+            scpi_put_u64(scpi, error->values[value++]);
+        else if (*c == '$')
+            scpi_put_hex(scpi, error->values[value++]);
+        else
+            scpi_put_bytes(scpi, c, 1);
+    }
+}
+
 void scpi_error_query(struct scpi *scpi)
 {
-    int16_t code = SCPI_NO_ERROR;
+    struct scpi_queued error = {.code = SCPI_NO_ERROR};
 
     if (scpi->error_count) {
-        code = scpi->errors[scpi->error_first];
+        error = scpi->errors[scpi->error_first];
         scpi->error_first = (scpi->error_first + 1) % SCPI_ERRORS_MAX;
         scpi->error_count--;
     }
     scpi_reply(scpi);
-    if (code < 0)
+    if (error.code < 0)
         scpi_put(scpi, "-");
-    scpi_put_u64(scpi, (uint64_t)(code < 0 ? -code : code));
+    scpi_put_u64(scpi, (uint64_t)(error.code < 0 ? -error.code : error.code));
     scpi_put(scpi, ",\"");
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++)
-        if (messages[i].code == code)
+        if (messages[i].code == error.code)
             scpi_put(scpi, messages[i].text);
+    if (error.detail) {
+        scpi_put(scpi, ";");
+        put_detail(scpi, &error);
+    }
     scpi_put(scpi, "\"");
 }
 
@@ -156,4 +201,73 @@ void scpi_error_count_query(struct scpi *scpi)
 void scpi_version_query(struct scpi *scpi)
 {
     scpi_reply_text(scpi, "1999.0");
+}
+
+/* ---- STATus (SCPI-99 volume 2, chapter 20). */
+
+static void event_query(struct scpi *scpi, enum scpi_group group)
+{
+    scpi->update_groups(scpi);
+    scpi_reply_u64(scpi, scpi->groups[group].event);
+    scpi->groups[group].event = 0;
+}
+
+static void condition_query(struct scpi *scpi, enum scpi_group group)
+{
+    scpi->update_groups(scpi);
+    scpi_reply_u64(scpi, scpi->groups[group].condition);
+}
+
+static void enable(struct scpi *scpi, enum scpi_group group)
+{
+    uint64_t value;
+
+    if (scpi_arg_u64(scpi, 0, 0, UINT16_MAX, &value))
+        scpi->groups[group].enable = (uint16_t)value & 0x7fffu; /* bit 15 is always 0 */
+}
+
+void scpi_preset(struct scpi *scpi)
+{
+    for (size_t group = 0; group < SCPI_GROUPS; group++)
+        scpi->groups[group].enable = 0;
+}
+
+void scpi_operation_event_query(struct scpi *scpi)
+{
+    event_query(scpi, SCPI_OPERATION);
+}
+
+void scpi_operation_condition_query(struct scpi *scpi)
+{
+    condition_query(scpi, SCPI_OPERATION);
+}
+
+void scpi_operation_enable(struct scpi *scpi)
+{
+    enable(scpi, SCPI_OPERATION);
+}
+
+void scpi_operation_enable_query(struct scpi *scpi)
+{
+    scpi_reply_u64(scpi, scpi->groups[SCPI_OPERATION].enable);
+}
+
+void scpi_questionable_event_query(struct scpi *scpi)
+{
+    event_query(scpi, SCPI_QUESTIONABLE);
+}
+
+void scpi_questionable_condition_query(struct scpi *scpi)
+{
+    condition_query(scpi, SCPI_QUESTIONABLE);
+}
+
+void scpi_questionable_enable(struct scpi *scpi)
+{
+    enable(scpi, SCPI_QUESTIONABLE);
+}
+
+void scpi_questionable_enable_query(struct scpi *scpi)
+{
+    scpi_reply_u64(scpi, scpi->groups[SCPI_QUESTIONABLE].enable);
 }

@@ -2,22 +2,39 @@
 /* Numbers and names as text: see text.h. */
 #include "text.h"
 
+uint64_t text_divide(uint64_t value, uint32_t by, uint32_t *rest)
+{
+    uint64_t quotient = 0;
+    uint64_t left = 0;
+
+    if (value >> 32 == 0) {
+        *rest = (uint32_t)value % by;
+        return (uint32_t)value / by;
+    }
+    for (int bit = 63; bit >= 0; bit--) {
+        left = left << 1 | (value >> bit & 1u);
+        quotient <<= 1;
+        if (left >= by) {
+            left -= by;
+            quotient |= 1u;
+        }
+    }
+    *rest = (uint32_t)left;
+    return quotient;
+}
+
 size_t text_from_u64(char *out, uint64_t value)
 {
     char digits[TEXT_U64_SIZE];
     size_t count = 0;
 
     do {
-        /* 32-bit division is several times faster on the soft core, and most numbers are small. */
-        uint32_t digit;
-        if (value >> 32) {
-            digit = (uint32_t)(value % 10u);
-            value /= 10u;
-        } else {
-            digit = (uint32_t)value % 10u;
-            value = (uint32_t)value / 10u;
+        uint32_t part; /* nine digits at a time: 32-bit division is the soft core's own */
+        value = text_divide(value, 1000000000u, &part);
+        for (unsigned i = 0; i < 9 && (value != 0 || part != 0 || count == 0); i++) {
+            digits[count++] = (char)('0' + part % 10u);
+            part /= 10u;
         }
-        digits[count++] = (char)('0' + digit);
     } while (value != 0);
     for (size_t i = 0; i < count; i++)
         out[i] = digits[count - 1 - i];
@@ -77,7 +94,8 @@ enum text_number text_to_u64(const char *text, size_t length, uint64_t *value)
         unsigned digit = digit_value(text[at]);
         if (digit >= base)
             return TEXT_NUMBER_BROKEN;
-        if (sum > (UINT64_MAX - digit) / base)
+        uint64_t most = base == 16 ? UINT64_MAX / 16u : UINT64_MAX / 10u;
+        if (sum > most || (sum == most && digit > (uint32_t)(UINT64_MAX - most * base)))
             too_big = true;
         else
             sum = sum * base + digit;

@@ -9,6 +9,9 @@
 /** Decimal digits of the largest uint64_t, and the terminating NUL. */
 #define TEXT_U64_SIZE 21
 
+/** value / by, and the rest; the compiler's own 64-bit division would take 2 KiB of a soft core's memory. */
+uint64_t text_divide(uint64_t value, uint32_t by, uint32_t *rest);
+
 /** Writes value in decimal with a NUL into out (TEXT_U64_SIZE bytes); returns the number of digits. */
 size_t text_from_u64(char *out, uint64_t value);
 
