@@ -2,7 +2,7 @@
 # The two commands of the README (demo, test) and what stands behind them. Every target may be run again.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit rtl proofs cosim system bench formal synth mutants testplan coverage fuzz clean
+.PHONY: help setup setup-test demo test lint unit rtl proofs cosim system bench formal synth mutants testplan coverage fuzz clean
 
 BENCH ?= fixtures/benches/virtual.toml
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
@@ -18,7 +18,10 @@ setup: ## install Debian packages and build/venv
 demo: setup ## two panics on the virtual bench, judged, with an HTML report
 	@vkbench demo --bench $(BENCH) --out $(OUT)
 
-test: setup lint unit rtl proofs cosim system ## everything that CI checks
+test: setup-test lint unit rtl proofs cosim system ## everything that CI checks
+
+setup-test:
+	@fixtures/host/setup.sh --test
 
 lint:
 	@echo "== lint"
@@ -66,7 +69,7 @@ testplan: setup ## requirements, test points and the results of the last run
 coverage: setup ## lines and toggles that the RTL tests reach
 	@python rtl/tests/plan/coverage.py
 
-fuzz: setup ## ten minutes of libFuzzer on the card's firmware
+fuzz: setup ## ten minutes of libFuzzer on the firmware
 	@fixtures/host/setup.sh --fuzz
 	@python firmware/fuzz/run.py --seconds 600
 

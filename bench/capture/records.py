@@ -6,16 +6,19 @@ numbered as in the PCI Express Base Specification, chapter 2.2 (DW0[31:29] = Fmt
 DW0[9:0] = Length).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from vkbench.capture.layout import FIELDS, RECORD_BYTES, Flag, Kind, StatClass
+from vkbench.capture.layout import FIELDS, RECORD_BYTES, Flag, Kind, StatClass, Tap
 
 Records = npt.NDArray[np.void]
 Mask = npt.NDArray[np.bool_]
 
+_FOLDED_MASK = 0x1FFF
+_BAR_SHIFT = 13
 _DWORD = np.dtype("<u4")
 _FORMATS = {
     name: (_DWORD, (width // 4,)) if name == "header" else np.dtype(f"<u{width}") for name, _, width in FIELDS
@@ -32,6 +35,10 @@ DTYPE = np.dtype(
 
 _FMT_WITH_DATA = 0b010
 _FMT_4DW = 0b001
+#: In DW0: the bits that tell a memory write (with data, Type 0), what they then are, and the bit of 4-dword headers.
+DW0_FORM = np.uint32((_FMT_WITH_DATA << 29) | (0x1F << 24))
+DW0_WRITE = np.uint32(_FMT_WITH_DATA << 29)
+DW0_4DW = np.uint32(_FMT_4DW << 29)
 _TLP_NAMES = {
     (0b000, 0b00000): "MRd32",
     (0b001, 0b00000): "MRd64",
@@ -42,6 +49,7 @@ _TLP_NAMES = {
     (0b000, 0b00010): "IORd",
     (0b010, 0b00010): "IOWr",
 }
+_STATUS_MASK = 0xE000  # DW1[15:13] of a completion; 0 = Successful Completion
 _COMPLETION_STATUS = {0: "SC", 1: "UR", 2: "CRS", 4: "CA"}
 
 
@@ -50,6 +58,17 @@ def from_bytes(data: bytes | bytearray | memoryview) -> Records:
     if len(data) % RECORD_BYTES:
         raise ValueError(f"{len(data)} bytes are no whole number of {RECORD_BYTES}-byte records")
     return np.frombuffer(data, dtype=DTYPE)
+
+
+def from_layout_1(records: Records) -> Records:
+    """Records of layout 1 as those of today: the BAR index and the tap of host marks had other places."""
+    records = records.copy()
+    request = records["kind"] == Kind.CQ
+    records["aux"][request] <<= _BAR_SHIFT
+    lost = records["kind"] == Kind.LOSS
+    taps = records["aux"][lost]
+    records["aux"][lost] = (taps & 0x1FF) | ((taps >> 9 & 1) << Tap.MARK)
+    return records
 
 
 def empty(count: int = 0) -> Records:
@@ -68,6 +87,26 @@ def of_kind(records: Records, *kinds: Kind) -> Mask:
     for kind in kinds:
         mask |= records["kind"] == kind
     return mask & seen(records)
+
+
+def folded(records: Records) -> npt.NDArray[np.int64]:
+    """How many TLPs are folded into each record, beside the one that it describes; 0 for other kinds.
+
+    They came strictly between the stream's record before and this one, in different cycles.
+    """
+    kind = records["kind"]
+    tlp = (kind >= Kind.CQ) & (kind <= Kind.RC)
+    return np.where(tlp, records["aux"] & _FOLDED_MASK, 0).astype(np.int64)
+
+
+def tlp_count(records: Records) -> npt.NDArray[np.int64]:
+    """How many events each record stands for: 1, and for the last TLP of a run the folded ones as well."""
+    return folded(records) + 1
+
+
+def bar(records: Records) -> npt.NDArray[np.uint16]:
+    """BAR index of each request on CQ."""
+    return records["aux"] >> _BAR_SHIFT
 
 
 def tlp_fmt(records: Records) -> npt.NDArray[np.uint32]:
@@ -138,6 +177,10 @@ def of_class(records: Records, which: StatClass) -> Mask:
             return dma_writes(records)
         case StatClass.RQ_RD:
             return of_kind(records, Kind.RQ) & ~is_write(records)
+        case StatClass.CPL_ERROR:
+            return of_kind(records, Kind.CC, Kind.RC) & (records["header"][:, 1] & _STATUS_MASK != 0)
+        case StatClass.RQ_STALL | StatClass.CQ_STALL:
+            return np.zeros(len(records), dtype=bool)  # clocks, not events: they have no records
         case StatClass.DOORBELL:
             return doorbells(records)
     return of_kind(records, Kind[which.name])
@@ -175,12 +218,28 @@ class ConsoleText:
     indices: npt.NDArray[np.int64]
     timestamps: npt.NDArray[np.uint64]
 
+    #: Positions in the text where something may be missing: no text is found across them.
+    breaks: tuple[int, ...] = ()
+
     @classmethod
-    def of(cls, records: Records) -> "ConsoleText":
-        """Put the console together from a capture's records."""
-        indices = np.flatnonzero(of_kind(records, Kind.CONSOLE))
-        chosen = records[indices]
-        return cls((chosen["aux"] & 0xFF).astype(np.uint8).tobytes(), indices, chosen["timestamp"].copy())
+    def of(
+        cls,
+        records: Records,
+        record_indices: npt.NDArray[np.int64] | None = None,
+        breaks: Sequence[int] = (),
+    ) -> "ConsoleText":
+        """Put the console together from a capture's records.
+
+        ``record_indices``: the records' indices in the capture, when they are only a part of it. ``breaks``: indices
+        of records before which something may be missing.
+        """
+        chosen = np.flatnonzero(of_kind(records, Kind.CONSOLE))
+        indices = chosen if record_indices is None else record_indices[chosen]
+        found = records[chosen]
+        # A byte without a stop bit is not to be trusted: it becomes 0xff, which no text in UTF-8 holds.
+        text = np.where(found["flags"] & Flag.ERROR, 0xFF, found["aux"] & 0xFF).astype(np.uint8).tobytes()
+        positions = tuple(np.searchsorted(indices, breaks).tolist())
+        return cls(text, indices, found["timestamp"].copy(), positions)
 
     def find(self, text: str | bytes) -> list[TextFound]:
         """All occurrences, in order. Overlapping ones are found too."""
@@ -189,14 +248,15 @@ class ConsoleText:
         at = self.text.find(wanted)
         while wanted and at >= 0:
             end = at + len(wanted) - 1
-            found.append(
-                TextFound(
-                    int(self.indices[at]),
-                    int(self.indices[end]),
-                    int(self.timestamps[at]),
-                    int(self.timestamps[end]),
+            if not any(at < position <= end for position in self.breaks):
+                found.append(
+                    TextFound(
+                        int(self.indices[at]),
+                        int(self.indices[end]),
+                        int(self.timestamps[at]),
+                        int(self.timestamps[end]),
+                    )
                 )
-            )
             at = self.text.find(wanted, at + 1)
         return found
 

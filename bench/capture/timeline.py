@@ -13,10 +13,12 @@ import numpy as np
 
 from vkbench.capture import records as rec
 from vkbench.capture.layout import Kind
-from vkbench.capture.records import ConsoleText, Mask, Records, TextFound
+from vkbench.capture.records import ConsoleText, Mask, TextFound
+from vkbench.capture.scan import Hit, Scan
 
 #: Values of the reset doorbell that halt the card (hard and soft reset); the panic notifier writes the first.
 HALT_VALUES = (0xFFFF_FFFD, 0xFFFF_FFFF)
+_DMA_WRITE = "DMA write #{r[data]}"
 
 
 @dataclass(frozen=True)
@@ -117,28 +119,28 @@ class Timeline:
         return min((event.timestamp for event in self.events.values()), default=0)
 
 
-def build(records: Records, markers: Mapping[str, str]) -> Timeline:
-    """Find the key events in a capture's records.
+def build(scan: Scan, markers: Mapping[str, str]) -> Timeline:
+    """Find the key events of a capture.
 
     Names: trigger, dma_first, panic_text, doorbell (first halting one after the panic, not after the
     jump), gate_closed (after the doorbell), last_dma_write (before the jump), jump, first_dma_after_jump,
     last_dma_after_jump, crash_kernel, config_after_jump (first change of the Command register after the
     jump, before the crash kernel is ready), crash_ready.
     """
-    sequence = find_sequence(ConsoleText.of(records), markers)
-    times = records["timestamp"]
+    # Nothing was recorded between two segments: no text reaches from one into the next.
+    breaks = [segment.first for segment in scan.recording.header.segments[1:]]
+    sequence = find_sequence(ConsoleText.of(scan.sparse, scan.indices, breaks), markers)
+    sparse, times = scan.sparse, scan.sparse["timestamp"]
     events: dict[str, Event] = {}
 
-    def mark(name: str, mask: Mask, describe: str, last: bool = False) -> None:
-        found = np.flatnonzero(mask)
-        if len(found):
-            index = int(found[-1 if last else 0])
-            kind = Kind(int(records["kind"][index])).name
-            events[name] = Event(name, index, int(times[index]), kind, describe.format(r=records[index]))
-
-    def mark_text(name: str, found: TextFound | None, text: str) -> None:
+    def mark(name: str, found: Hit | None, describe: str) -> None:
         if found is not None:
-            events[name] = Event(name, found.first_index, found.first_timestamp, Kind.CONSOLE.name, text)
+            kind = Kind(int(found.record["kind"])).name
+            events[name] = Event(name, found.index, found.timestamp, kind, describe.format(r=found.record))
+
+    def mark_first(name: str, mask: Mask, describe: str) -> None:
+        for at in np.flatnonzero(mask)[:1]:
+            mark(name, Hit(int(scan.indices[at]), int(times[at]), sparse[at]), describe)
 
     for name, marker in (
         ("panic_text", "panic"),
@@ -146,26 +148,33 @@ def build(records: Records, markers: Mapping[str, str]) -> Timeline:
         ("crash_kernel", "crash_kernel"),
         ("crash_ready", "crash_ready"),
     ):
-        mark_text(name, getattr(sequence, marker), markers[marker])
-    mark("trigger", rec.of_kind(records, Kind.TRIGGER), "trigger fired")
-    writes = rec.dma_writes(records)
-    mark("dma_first", writes, "DMA write #{r[data]}")
+        found: TextFound | None = getattr(sequence, marker)
+        if found is not None:
+            text = markers[marker]
+            events[name] = Event(name, found.first_index, found.first_timestamp, Kind.CONSOLE.name, text)
+    mark_first("trigger", rec.of_kind(sparse, Kind.TRIGGER), "trigger fired")
     panic, jump, ready = sequence.panic, sequence.jump, sequence.crash_ready
-    before_jump = times <= jump.first_timestamp if jump else np.ones(len(records), bool)
+    jump_at = jump.first_timestamp if jump else None
     if panic:
-        halting = rec.doorbells(records) & np.isin(records["data"], HALT_VALUES)
-        mark("doorbell", halting & (times > panic.first_timestamp) & before_jump, "doorbell 0x{r[data]:08x}")
+        halting = rec.doorbells(sparse) & np.isin(sparse["data"], HALT_VALUES)
+        halting &= times > panic.first_timestamp
+        if jump_at is not None:
+            halting &= times <= jump_at
+        mark_first("doorbell", halting, "doorbell 0x{r[data]:08x}")
     if "doorbell" in events:
-        closed = rec.of_kind(records, Kind.GATE) & (records["aux"] == 1)
-        mark("gate_closed", closed & (times >= events["doorbell"].timestamp), "quiesce gate closed")
-    mark("last_dma_write", writes & before_jump, "DMA write #{r[data]}", last=True)
-    if jump:
-        mark("first_dma_after_jump", writes & ~before_jump, "DMA write #{r[data]}")
-        mark("last_dma_after_jump", writes & ~before_jump, "DMA write #{r[data]}", last=True)
-        changes = rec.of_kind(records, Kind.CFG) & (times > jump.first_timestamp)
+        closed = rec.of_kind(sparse, Kind.GATE) & (sparse["aux"] == 1)
+        mark_first("gate_closed", closed & (times >= events["doorbell"].timestamp), "quiesce gate closed")
+    mark("dma_first", scan.writes.first(), _DMA_WRITE)
+    mark("last_dma_write", scan.writes.last(jump_at), _DMA_WRITE)
+    if jump_at is not None:
+        following = scan.writes.first(jump_at)
+        mark("first_dma_after_jump", following, _DMA_WRITE)
+        mark("last_dma_after_jump", following and scan.writes.last(), _DMA_WRITE)
+        changes = rec.of_kind(sparse, Kind.CFG) & (times > jump_at)
+        changes &= sparse["aux"] != sparse["data"]  # equal: the value at arming, no change
         if ready:
             changes &= times < ready.first_timestamp
-        mark("config_after_jump", changes, "Command register 0x{r[data]:04x} → 0x{r[aux]:04x}")
+        mark_first("config_after_jump", changes, "Command register 0x{r[data]:04x} → 0x{r[aux]:04x}")
     return Timeline(sequence, events)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vkbench import __version__, errors
-from vkbench.cli import benchmark, doctor, files, lab, runs
+from vkbench.cli import benchmark, capture, doctor, files, lab, runs
 
 app = typer.Typer(
     help="Measures whether a PCIe card stops its DMA before a panicking server jumps into its crash kernel.",
@@ -21,7 +21,7 @@ app.add_typer(lab.app, name="lab")
 app.command()(runs.run)
 app.command()(files.verify)
 app.command()(files.report)
-app.add_typer(files.capture, name="capture")
+app.add_typer(capture.app, name="capture")
 app.command()(runs.demo)
 app.command()(benchmark.benchmark)
 

@@ -9,23 +9,22 @@ import os
 import platform
 import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.table import Table
 
-from vkbench.capture import vkc
 from vkbench.cli import common, runs
 from vkbench.config import BenchFile
 from vkbench.evidence import RunDirectory
 from vkbench.server import scenario as panic
-from vkbench.verdict import judge
+from vkbench.verdict import speed as verdict_speed
 from vkbench.virtual import build, speed
 
-JUDGED_RECORDS = 1_000_000
+#: Judged at two lengths, so that memory that grows with the capture would show.
+JUDGED_RUN = Path("fixtures/captures/panic-post-notifiers")
+JUDGED = {"64 MiB": 1 << 21, "1 GiB": 1 << 25}  # records
 CORE_GOAL = ">= 5"
 LOADS = {"idle": "", "back-to-back DMA writes": "writes", "messages": "messages"}
 #: What RTL tests have measured on this machine; left out when they have not run.
@@ -54,6 +53,7 @@ def benchmark(
         *_guest_transfers(card, file, repeat),
         *_halt_latency(),
         *_link_use(),
+        *_judging(repeat),
     ]
     with tempfile.TemporaryDirectory(prefix="vkbench-") as folder:
         results += _run_times(file, Path(folder), repeat)
@@ -128,7 +128,7 @@ def _run_times(file: BenchFile, folder: Path, repeat: int) -> list[dict[str, Any
     provider = common.need_provider(file)
     started = provider.up(lambda text: common.say(f"lab: {text}"))
     try:
-        results, last = [], folder
+        results = []
         for name in runs.DEMO:
             values = []
             for turn in range(repeat):
@@ -136,7 +136,7 @@ def _run_times(file: BenchFile, folder: Path, repeat: int) -> list[dict[str, Any
                 runs.make_run(file, panic.SCENARIOS[name], last)
                 values.append(_power_on_to_verdict(last))
             results.append(_result(f"{name}: power on to verdict", "s", "<= 25", values))
-        return [*results, _judging(last, repeat)]
+        return results
     finally:
         if started:
             provider.down()
@@ -148,22 +148,16 @@ def _power_on_to_verdict(run: Path) -> float:
     return last.started_s + last.duration_s - steps["power on to shell"].started_s
 
 
-def _judging(run: Path, repeat: int) -> dict[str, Any]:
-    """Decode and rules on a long capture: a real run's, with its last stretch repeated later and later."""
-    capture = vkc.read(run / "capture.vkc")
-    copies = -(-JUDGED_RECORDS // len(capture.records))
-    records = np.tile(capture.records, copies)
-    span = int(capture.records["timestamp"][-1]) + 1
-    records["timestamp"] += np.repeat(np.arange(copies, dtype=np.uint64) * span, len(capture.records))
-    values = []
-    with tempfile.TemporaryDirectory(prefix="vkbench-") as name:
-        copy = Path(name)
-        for part in run.iterdir():
-            (copy / part.name).write_bytes(part.read_bytes())
-        (copy / "capture.vkc").unlink()
-        vkc.write(copy / "capture.vkc", capture.header, records)
-        for _ in range(repeat):
-            start = time.perf_counter()
-            judge(copy)
-            values.append(len(records) / (time.perf_counter() - start) * 1e-6)
-    return _result("decode and rules", "M records/s", "", values)
+def _judging(repeat: int) -> list[dict[str, Any]]:
+    """Decode and rules on long captures, each in a process of its own; the files are made and removed here."""
+    results = []
+    for length, records in JUDGED.items():
+        with tempfile.TemporaryDirectory(prefix="vkbench-") as folder:
+            run = Path(folder) / "run"
+            verdict_speed.lengthen(JUDGED_RUN, run, records)
+            found = [verdict_speed.measure(run) for _ in range(repeat)]
+        rates = [one.records / one.seconds * 1e-6 for one in found]
+        peaks = [one.peak_bytes / (1 << 20) for one in found]
+        results.append(_result(f"decode and rules, capture of {length}", "M records/s", ">= 20", rates))
+        results.append(_result(f"its largest memory, capture of {length}", "MiB", "", peaks))
+    return results

@@ -67,6 +67,7 @@ class Uncertainty(_Model):
 
     console_s: float = Field(ge=0)  #: UART: FIFO and bit time, seconds
     clock_ppm: float = Field(ge=0)  #: the analyser clock's tolerance, parts per million
+    clock_source: str = ""  #: where that number comes from
     order_s: float = Field(ge=0)  #: how far events that enter by different ways can change places, seconds
     sources: list[UncertaintySource] = Field(default_factory=list)
 
@@ -74,8 +75,8 @@ class Uncertainty(_Model):
 class DmaSetup(_Model):
     """The card's traffic: its target in physical memory and its shape."""
 
-    paddr: int = Field(ge=0)
-    size: int = Field(gt=0)  #: bytes
+    paddr: int = Field(ge=0, lt=1 << 63)
+    size: int = Field(gt=0, lt=1 << 63)  #: bytes
     period_cycles: int = Field(ge=0)  #: between the starts of two TLPs; 0 = back to back
     length: int = Field(gt=0)  #: bytes per TLP
 

@@ -5,17 +5,17 @@ Every verdict in the report is recomputed from the files, never copied from ``ve
 between the two, or between the files and the manifest, is shown in the report's first lines.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from vkbench.capture.vkc import CaptureError
 from vkbench.evidence import MANIFEST, EvidenceError, RunRecord, RunView, atomic_write, sha256_of
-from vkbench.report import timeline_picture, zoom_picture
+from vkbench.report import interactive, timeline_picture, zoom_picture
 from vkbench.report.svg import duration
 from vkbench.verdict import RuleResult, Verdict, load, verify
 from vkbench.verdict.facts import Facts
@@ -42,6 +42,7 @@ class RunPage:
     facts: Facts | None
     differences: list[str]
     hashes: list[tuple[str, str]]
+    timeline: Markup
     timeline_svg: Markup
     zoom_svg: Markup
 
@@ -78,15 +79,10 @@ def write_report(run_dirs: Sequence[Path | str], out_html: Path | str) -> Path:
     if not run_dirs:
         raise EvidenceError("a report needs at least one run directory")
     runs = [_page(number, Path(path)) for number, path in enumerate(run_dirs, start=1)]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vkbench.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = interactive.environment()
     environment.filters["number"] = format_number
     environment.filters["duration"] = duration
+    environment.filters["settings"] = settings
     template = environment.get_template("report.html.j2")
     level, headline, details = conclusion(runs)
     text = template.render(
@@ -97,6 +93,8 @@ def write_report(run_dirs: Sequence[Path | str], out_html: Path | str) -> Path:
         comparison=list(_comparison(runs)),
         symbols=SYMBOLS,
         flatten=_flatten,
+        script=interactive.script(),
+        script_hash=interactive.script_hash(),
     )
     out = Path(out_html)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +111,6 @@ def _page(number: int, path: Path) -> RunPage:
         facts = load(path)
     except (EvidenceError, CaptureError):
         pass  # verify() has named it among the differences
-    drawn = facts is not None and facts.capture is not None
     hashes = [(entry.name, sha256_of(entry)) for entry in sorted(path.iterdir()) if entry.is_file()]
     # The manifest vouches for the others; whoever keeps its hash can prove the run later.
     hashes.sort(key=lambda item: item[0] != MANIFEST)
@@ -125,8 +122,20 @@ def _page(number: int, path: Path) -> RunPage:
         facts,
         verification.differences,
         hashes,
-        Markup(timeline_picture.draw(facts)) if drawn and facts else Markup(""),
-        Markup(zoom_picture.draw(facts)) if drawn and facts else Markup(""),
+        *_pictures(facts),
+    )
+
+
+def _pictures(facts: Facts | None) -> tuple[Markup, Markup, Markup]:
+    """The interactive timeline, and what stands for it on paper and without a script: timeline and halt."""
+    if facts is None or facts.capture is None:
+        return Markup(""), Markup(""), Markup("")
+    # Of a large capture only what the page carries is ever in memory.
+    chosen = interactive.selected(facts.capture, facts)
+    return (
+        interactive.timeline_fragment(facts.capture, facts=facts, title=facts.record.title, selection=chosen),
+        Markup(timeline_picture.draw(facts, chosen.records)),
+        Markup(zoom_picture.draw(facts, chosen.records)),
     )
 
 
@@ -257,6 +266,11 @@ def format_number(value: float | None) -> str:
     if float(value).is_integer():
         return f"{int(value):,}".replace(",", "\u202f")
     return f"{value:.6g}"
+
+
+def settings(program: str) -> list[str]:
+    """The SCPI settings of a trigger program, one a line; a semicolon in a text does not part them."""
+    return [part.strip() for part in re.findall(r'(?:"[^"]*"|[^;"])+', program) if part.strip()]
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

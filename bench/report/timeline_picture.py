@@ -7,6 +7,7 @@ import numpy as np
 
 from vkbench.capture import records as rec
 from vkbench.capture.layout import Kind
+from vkbench.capture.records import Records
 from vkbench.report.svg import BrokenAxis, Drawing, Piece, duration, nice_step
 from vkbench.verdict.facts import Facts
 
@@ -30,12 +31,12 @@ SHORT_NAMES = {
 }
 
 
-def draw(facts: Facts) -> str:
-    """The picture as SVG; empty without a capture or without a panic text to begin at."""
+def draw(facts: Facts, records: Records) -> str:
+    """The picture as SVG, of these records of the run's capture; empty without a capture or without a panic text to begin at."""
     panic = facts.timeline.get("panic_text")
-    if facts.capture is None or panic is None or not len(facts.records):
+    if facts.capture is None or panic is None or not len(records):
         return ""
-    axis = _axis(facts)
+    axis = _axis(facts, records)
     picture = Drawing(WIDTH, "Timeline of the run on the analyser's clock")
     top = _labels(picture, facts, axis)
     lanes = {"Console": 0, "Link": 1, "DMA": 2, "Gate": 3}
@@ -50,10 +51,10 @@ def draw(facts: Facts) -> str:
             for piece in axis.pieces:
                 picture.line(piece.left, top + row * LANE, piece.right, top + row * LANE, "rule")
     _uncertainty_band(picture, facts, axis, top, bottom)
-    _console(picture, facts, axis, top)
-    _link(picture, facts, axis, top + LANE)
-    _requests(picture, facts, axis, top + 2 * LANE)
-    _gate(picture, facts, axis, top + 3 * LANE)
+    _console(picture, records, axis, top)
+    _link(picture, records, axis, top + LANE)
+    _requests(picture, facts, records, axis, top + 2 * LANE)
+    _gate(picture, records, axis, top + 3 * LANE)
     _scale(picture, facts, axis, bottom)
     for earlier, later in zip(axis.pieces, axis.pieces[1:], strict=False):
         middle = (earlier.right + later.left) / 2
@@ -62,13 +63,13 @@ def draw(facts: Facts) -> str:
     return picture.render(bottom + 44)
 
 
-def _axis(facts: Facts) -> BrokenAxis:
+def _axis(facts: Facts, records: Records) -> BrokenAxis:
     """Three pieces: just before the panic and up to just after the jump in milliseconds, then seconds to
     the end.
     """
     assert facts.capture
     hz, events = facts.capture.clock_hz, facts.timeline.events
-    first, last = int(facts.records["timestamp"][0]), int(facts.records["timestamp"][-1])
+    first, last = int(records["timestamp"][0]), int(records["timestamp"][-1])
     panic = events["panic_text"].timestamp
     jump = events["jump"].timestamp if "jump" in events else None
     end = events["crash_ready"].timestamp if "crash_ready" in events else last
@@ -125,8 +126,8 @@ def _uncertainty_band(picture: Drawing, facts: Facts, axis: BrokenAxis, top: flo
     picture.text((left + right) / 2, bottom - 4, "U", "when", "middle")
 
 
-def _console(picture: Drawing, facts: Facts, axis: BrokenAxis, y: float) -> None:
-    times = facts.records["timestamp"][rec.of_kind(facts.records, Kind.CONSOLE)]
+def _console(picture: Drawing, records: Records, axis: BrokenAxis, y: float) -> None:
+    times = records["timestamp"][rec.of_kind(records, Kind.CONSOLE)]
     for piece in axis.pieces:
         inside = times[(times >= piece.start) & (times <= piece.stop)].astype(np.float64)
         # One tick per pixel is enough: bytes of a line lie closer than that.
@@ -134,8 +135,7 @@ def _console(picture: Drawing, facts: Facts, axis: BrokenAxis, y: float) -> None
             picture.line(float(x), y + 9, float(x), y + LANE - 9, "byte")
 
 
-def _link(picture: Drawing, facts: Facts, axis: BrokenAxis, y: float) -> None:
-    records = facts.records
+def _link(picture: Drawing, records: Records, axis: BrokenAxis, y: float) -> None:
     for mask, css in (
         (rec.of_kind(records, Kind.CFG), "config"),
         (rec.of_kind(records, Kind.RESET), "reset"),
@@ -149,9 +149,9 @@ def _link(picture: Drawing, facts: Facts, axis: BrokenAxis, y: float) -> None:
                 picture.path(f"M{x:.2f} {middle - size}l{size} {size}l{-size} {size}l{-size} {-size}z", css)
 
 
-def _requests(picture: Drawing, facts: Facts, axis: BrokenAxis, y: float) -> None:
+def _requests(picture: Drawing, facts: Facts, records: Records, axis: BrokenAxis, y: float) -> None:
     """Ticks where single requests can be told apart, else a histogram of their density."""
-    times = facts.request_times
+    times = records["timestamp"][rec.card_requests(records)].astype(np.int64)
     latest = facts.jump.latest if facts.jump else None
     for piece in axis.pieces:
         inside = times[(times >= piece.start) & (times <= piece.stop)]
@@ -173,8 +173,8 @@ def _requests(picture: Drawing, facts: Facts, axis: BrokenAxis, y: float) -> Non
                 picture.rect(left, y + LANE - 5 - height, right - left - 0.8, height, f"bar {css}")
 
 
-def _gate(picture: Drawing, facts: Facts, axis: BrokenAxis, y: float) -> None:
-    gates = facts.records[rec.of_kind(facts.records, Kind.GATE)]
+def _gate(picture: Drawing, records: Records, axis: BrokenAxis, y: float) -> None:
+    gates = records[rec.of_kind(records, Kind.GATE)]
     edges = [(int(one["timestamp"]), int(one["aux"]) & 1) for one in gates]
     state, spans = 0, []
     since = axis.pieces[0].start

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The moment of the halt, cycle by cycle: the doorbell, the gate, and the last requests."""
 
+import numpy as np
+
 from vkbench.capture import records as rec
 from vkbench.capture.layout import Kind
+from vkbench.capture.records import Records
 from vkbench.report.svg import Drawing
 from vkbench.verdict import limits
 from vkbench.verdict.facts import Facts
@@ -14,12 +17,12 @@ AFTER_MAX = 240
 LANE = 30.0
 
 
-def draw(facts: Facts) -> str:
-    """The picture as SVG; empty when no halting doorbell write was seen."""
+def draw(facts: Facts, records: Records) -> str:
+    """The picture as SVG, of these records of the run's capture; empty when no halting doorbell write was seen."""
     doorbell = facts.timeline.get("doorbell")
     if doorbell is None:
         return ""
-    zero, times = doorbell.timestamp, facts.request_times
+    zero, times = doorbell.timestamp, records["timestamp"][rec.card_requests(records)].astype(np.int64)
     later = times[times > zero]
     after = min(max(AFTER, int(later[-1]) - zero + 6 if len(later) else 0), AFTER_MAX)
     limit = int(limits.HALT_LATENCY.value)
@@ -53,7 +56,7 @@ def draw(facts: Facts) -> str:
     beyond = times[times >= zero + after]
     if len(beyond):
         picture.text(RIGHT - 6, top + LANE * 1.5 + 4, f"{len(beyond)} more ▸", "label bad", "end")
-    gates = facts.records[rec.of_kind(facts.records, Kind.GATE)]
+    gates = records[rec.of_kind(records, Kind.GATE)]
     closed = [int(one["timestamp"]) - zero for one in gates if one["aux"] == 1 and one["timestamp"] >= zero]
     start = closed[0] if closed and closed[0] < after else None
     split = x(start) if start is not None else RIGHT

@@ -16,7 +16,8 @@ import numpy as np
 
 from vkbench.capture import records as rec
 from vkbench.capture.layout import Flag, GateCause, Kind, StatClass, TriggerSource
-from vkbench.evidence import RunDirectory, RunRecord
+from vkbench.capture.vkc import Capture, CaptureHeader
+from vkbench.evidence import MemoryRecord, RunDirectory, RunRecord
 from vkbench.verdict import judge, judge_facts, write_verdict
 from vkbench.verdict.facts import Facts
 
@@ -47,6 +48,7 @@ class Story:
     trigger_time: int = 0
     lost: int = 0
     statistics: dict[str, dict[str, int]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)  #: further keys of the capture's header
 
     def add(self, timestamp: int, kind: Kind, **values: Any) -> None:
         self.entries.append((timestamp, {"kind": kind, **values}))
@@ -116,16 +118,17 @@ class Story:
             "state": "DONE",
             "lost": self.lost,
             "statistics": statistics,
+            **self.settings,
         }
+
+    def capture(self) -> Capture:
+        """The capture, in memory."""
+        return Capture(CaptureHeader.model_validate(self.header()), self.records())
 
     def facts(self) -> Facts:
         """The facts that the rules would be given, without files."""
-        from vkbench.capture.vkc import Capture, CaptureHeader
-        from vkbench.evidence import MemoryRecord
-
-        capture = Capture(CaptureHeader.model_validate(self.header()), self.records())
         memory = MemoryRecord.model_validate(self.memory) if self.memory else None
-        return Facts(RunRecord.model_validate(self.record), capture, memory)
+        return Facts(RunRecord.model_validate(self.record), self.capture(), memory)
 
     def judge(self) -> Any:
         return judge_facts(self.facts())

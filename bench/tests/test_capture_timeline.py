@@ -20,8 +20,9 @@ from synthetic_run import (
 )  # fmt: skip
 
 from vkbench.capture import records as rec
-from vkbench.capture import show, timeline
+from vkbench.capture import scan, show, timeline
 from vkbench.capture.layout import Flag, Kind, Reset, StatClass
+from vkbench.capture.select import Filter
 from vkbench.capture.vkc import Capture, CaptureHeader
 from vkbench.evidence import Markers
 
@@ -29,7 +30,7 @@ MARKERS = Markers().model_dump()
 
 
 def build(story):
-    return timeline.build(story.records(), MARKERS)
+    return timeline.build(scan.Scan(story.capture()), MARKERS)
 
 
 def test_headers_are_decoded_as_the_specification_numbers_them():
@@ -206,9 +207,7 @@ def test_the_dump_shows_each_kind_of_record_and_escapes_the_console():
     ):
         assert part in text, part
     assert "99 (unknown)" in text and "kind 200" in text and "\x1b" not in text
-    assert (
-        len(list(show.lines(capture, kinds=[Kind.GATE]))) == 2
-    )  # and the unknown kind, which is never hidden
+    assert len(list(show.lines(capture, Filter(kinds=frozenset([Kind.GATE]))))) == 1
     assert len(list(show.lines(capture, first=3, count=2))) == 2
     shown = show.info(capture)
     assert shown["records"] == len(story.entries) and shown["records_by_kind"]["GATE"] == 1

@@ -33,6 +33,10 @@ def test_every_requirement_is_in_the_constraints():
         if "==" in line
     }
     extras = PROJECT["project"]["optional-dependencies"]
-    for requirement in [*PROJECT["project"]["dependencies"], *extras["dev"], *extras["sim"]]:
+    assert set(extras) == {"dev", "export", "sim"}
+    for requirement in [
+        *PROJECT["project"]["dependencies"],
+        *(one for extra in extras.values() for one in extra),
+    ]:
         name = re.split(r"[\[<>=~ ]", requirement)[0].lower().replace("_", "-")
         assert name in pinned, f"{name} is not in fixtures/host/constraints.txt"

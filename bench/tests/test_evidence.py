@@ -50,6 +50,13 @@ def test_an_impossible_uncertainty_is_refused(value):
         record(uncertainty={"console_s": value, "clock_ppm": 0, "order_s": 0})
 
 
+@pytest.mark.parametrize("key", ["paddr", "size"])
+def test_a_dma_target_beyond_any_memory_is_refused(key):
+    record(dma={**run_record(True)["dma"], key: (1 << 63) - 1})
+    with pytest.raises(ValueError, match=key):
+        record(dma={**run_record(True)["dma"], key: 1 << 63})
+
+
 def test_an_empty_marker_is_refused_because_it_would_match_everywhere():
     with pytest.raises(ValueError):
         record(markers={"jump": ""})

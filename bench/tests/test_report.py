@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report: one file that needs nothing else, says the verdict first, and shows no text as markup."""
 
+import base64
+import hashlib
+import html
 import re
 from html.parser import HTMLParser
 
@@ -51,12 +54,14 @@ def headline(text):
 
 
 def test_the_two_runs_of_the_demo(tmp_path):
-    text = report(tmp_path, post_notifiers(), stock())
+    halted = post_notifiers()
+    halted.record["uncertainty"]["clock_source"] = "an oscillator's data sheet"
+    text = report(tmp_path, halted, stock())
     page = Page(text)
     assert headline(text).startswith("Told to halt, the card stopped")
     words = " ".join(" ".join(page.words).split())
     for part in ("caught, as it must be", "FAIL, as it must", "VKB-JUMP-001", "2 cycles", "vkbench verify run1",
-                 "16550A", "No link training", "2.100 ms = 5"):  # fmt: skip
+                 "16550A", "No link training", "2.100 ms = 5", "± 50 ppm an oscillator's data sheet 105 ns"):  # fmt: skip
         assert part in words, part
     assert page.tags.count("svg") == 3
 
@@ -64,7 +69,12 @@ def test_the_two_runs_of_the_demo(tmp_path):
 def test_the_file_needs_nothing_from_outside(tmp_path):
     text = report(tmp_path, post_notifiers(), stock())
     page = Page(text)
-    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not {"link", "img", "iframe", "object"} & set(page.tags)
+    policy = html.unescape(re.search(r'Content-Security-Policy" content="(.*?)"', text)[1])
+    code = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(code[0].encode()).digest()).decode()
+    assert len(code) == 1 and page.tags.count("script") == 3, "one script, and the data of two runs"
+    assert policy == f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     for name, value in page.attributes:
         assert name not in ("src", "href", "xlink:href"), (name, value)
         assert not name.startswith("on")
@@ -80,8 +90,10 @@ def test_no_text_of_the_evidence_becomes_markup(tmp_path):
     story.record["markers"] = {"panic": "Kernel panic - not syncing"}
     story.record["steps"][0]["detail"] = EVIL
     story.print(at(0.91), EVIL)
-    page = Page(report(tmp_path, story))
-    assert "script" not in page.tags and "img" not in page.tags
+    text = report(tmp_path, story)
+    page = Page(text)
+    assert page.tags.count("script") == 2 and "img" not in page.tags, "the report's own, and data"
+    assert "alert(1)</script>" not in text
     assert EVIL in " ".join(page.words)
 
 
@@ -176,6 +188,35 @@ def test_a_late_halt_and_many_requests_can_be_drawn(tmp_path):
 )
 def test_durations_are_shown_in_a_fitting_unit(seconds, shown):
     assert svg.duration(seconds) == shown
+
+
+def test_the_set_up_shows_the_program_as_read_back_and_what_was_recorded(tmp_path):
+    story = stock()
+    made = story.header
+
+    def header():
+        program = 'TRIG:TEXT1 "panic; not syncing";:TRIG:STEP1 1,1,FIRE'
+        taps = ["RQ", "CONSOLE", "CFG"]
+        count = len(story.records())
+        segments = [
+            {"first": 0, "count": 9, "armed": 1, "trigger": 2},
+            {"first": 9, "count": count - 9, "armed": 3, "trigger": 4},
+        ]
+        old = made()
+        return old | {
+            "trigger": old["trigger"] | {"program": program},
+            "qualify": {"taps": taps},
+            "segments": segments,
+        }
+
+    story.header = header
+    words = " ".join(" ".join(Page(report(tmp_path, story)).words).split())
+    for part in (
+        'TRIG:TEXT1 "panic; not syncing" :TRIG:STEP1 1,1,FIRE',
+        "RQ, CONSOLE, CFG",
+        "2 segments of 65",
+    ):
+        assert part in words, part
 
 
 def test_axis_steps_are_one_two_or_five():

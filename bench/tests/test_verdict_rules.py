@@ -22,7 +22,7 @@ from synthetic_run import (
 )  # fmt: skip
 
 from vkbench.capture import records as rec
-from vkbench.capture.layout import Kind, Tap
+from vkbench.capture.layout import Flag, Kind, Tap
 from vkbench.evidence import Uncertainty
 from vkbench.verdict import limits
 from vkbench.verdict.model import overall
@@ -564,6 +564,97 @@ def test_under_loss_the_statistics_alone_can_fail_a_card():
     lose(story, at(3.0), count=4)
     story.statistics["RQ_RD"] = {"count": 4, "first": at(2), "last": at(2.5)}
     assert story.rule("JUMP").result == "FAIL"
+
+
+# ---- what the analyser was told not to record --------------------------------------------------
+
+
+@pytest.mark.parametrize("tap", list(Tap))
+def test_absence_is_proved_only_by_taps_that_were_recorded(tap):
+    needed = {Tap.RQ, Tap.MSIX, Tap.CONSOLE, Tap.CQ, Tap.CFG, Tap.RESET, Tap.GATE}
+    story = post_notifiers()
+    story.settings["qualify"] = {"taps": [other.name for other in Tap if other != tap]}
+    if tap in needed:
+        everywhere(story, f"told not to record {tap.name.lower()}")
+    else:
+        assert set(results(story).values()) == {"PASS"}
+    story = stock()
+    story.settings["qualify"] = {"taps": [other.name for other in Tap if other != tap]}
+    assert results(story)["JUMP"] == "FAIL"  # what was recorded happened
+
+
+@pytest.mark.parametrize("make", [post_notifiers, stock])
+def test_a_qualifying_term_leaves_everything_open(make):
+    story = make()
+    story.settings["qualify"] = {"term": "3"}
+    everywhere(story, "only what matched term 3")
+
+
+def segmented(story, *borders):
+    """The story's records cut into segments at these times."""
+    times = story.records()["timestamp"]
+    cuts = [0, *(int((times < border).sum()) for border in borders), len(times)]
+    story.settings["segments"] = [
+        {"first": first, "count": stop - first, "armed": 0, "trigger": 0}
+        for first, stop in zip(cuts, cuts[1:], strict=False)
+    ]
+    return story
+
+
+@pytest.mark.parametrize(
+    ("border", "expected"),
+    [
+        (at(0.95), "PASS"),
+        (at(PANIC_S), "INCONCLUSIVE"),
+        (at(2.0), "INCONCLUSIVE"),
+        (at(READY_S) + 8 * (len(READY) - 2), "INCONCLUSIVE"),
+        (at(READY_S) + 8 * (len(READY) - 1), "PASS"),
+        (at(6.0), "PASS"),
+        (at(9.0), "PASS"),  # a segment that stayed empty
+    ],
+)
+def test_absence_is_not_proved_between_segments(border, expected):
+    story = post_notifiers()
+    story.add(at(6.0), Kind.MARK, data=1)
+    rules = results(segmented(story, border))
+    assert rules["JUMP"] == rules["HALT"] == rules["MEM"] == expected
+    if expected != "PASS":
+        assert "othing was recorded before the segment" in story.rule("JUMP").reason
+
+
+def test_segments_that_are_not_those_of_the_records_prove_nothing():
+    story = segmented(post_notifiers(), at(0.95))
+    story.settings["segments"][1]["count"] += 1
+    everywhere(story, "segments in the capture's header")
+
+
+def test_a_text_across_two_segments_is_none():
+    story = stock()
+    border = next(f for f in rec.ConsoleText.of(story.records()).find("purgatory")).first_timestamp + 1
+    everywhere(segmented(story, border), "jump text")
+
+
+def test_a_text_with_a_byte_that_had_no_stop_bit_is_none():
+    story = stock()
+    for timestamp, entry in story.entries:
+        if entry["kind"] == Kind.CONSOLE and timestamp == JUMP_AT + 16:
+            entry["flags"] = Flag.ERROR
+    everywhere(story, "jump text")
+
+
+def test_the_command_register_at_arming_is_no_change_of_it():
+    story = post_notifiers()
+    story.drop(Kind.CFG)
+    story.add(at(4.0), Kind.CFG, data=0x0507, aux=0x0507)
+    everywhere(story, "link does not confirm")
+
+
+def test_many_losses_make_a_short_reason():
+    story = post_notifiers()
+    for number in range(50):
+        lose(story, at(2.0) + number)
+    reason = story.rule("JUMP").reason
+    assert reason.count("were lost at record") == 3 and "at 47 more places" in reason
 
 
 # ---- properties --------------------------------------------------

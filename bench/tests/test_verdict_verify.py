@@ -10,7 +10,7 @@ from synthetic_run import post_notifiers, stock
 
 from vkbench.capture import vkc
 from vkbench.evidence import EvidenceError, RunDirectory
-from vkbench.verdict import judge, verify
+from vkbench.verdict import judge, load, verify
 
 
 @pytest.fixture(params=[post_notifiers, stock], ids=["post_notifiers", "stock"])
@@ -134,3 +134,32 @@ def test_a_verdict_removed_from_an_aborted_run_is_named(tmp_path):
 def test_verify_of_no_run_directory_says_so(tmp_path):
     with pytest.raises(EvidenceError, match="no run directory"):
         verify(tmp_path / "none")
+
+
+def test_a_capture_without_records_is_judged_inconclusive(tmp_path):
+    story = stock()
+    story.entries.clear()
+    run = story.save(tmp_path / "run")
+    assert verify(run).ok and judge(run).overall == "INCONCLUSIVE"
+
+
+def test_a_verdict_of_earlier_rules_is_as_good_when_it_is_the_same(run):
+    verdict = json.loads((run / "verdict.json").read_bytes())
+    verdict["rules_version"] = 1
+    (run / "verdict.json").write_text(json.dumps(verdict))
+    reseal(run)
+    assert verify(run).ok
+    verdict["rules"][0]["result"] = "INCONCLUSIVE"
+    (run / "verdict.json").write_text(json.dumps(verdict))
+    reseal(run)
+    differences = verify(run).differences
+    assert "made by rules version 1; this program has 2" in differences[0]
+    assert len(differences) == 2 and "rules[0].result" in differences[1]
+
+
+def test_damage_is_known_as_soon_as_a_run_is_loaded(run):
+    data = bytearray((run / "capture.vkc").read_bytes())
+    data[-200] ^= 1
+    (run / "capture.vkc").write_bytes(data)
+    with pytest.raises(vkc.CaptureError, match="the CRC is wrong"):
+        load(run)

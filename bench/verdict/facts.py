@@ -10,30 +10,35 @@ import numpy as np
 
 from vkbench.capture import records as rec
 from vkbench.capture import timeline as tl
-from vkbench.capture.layout import Kind, StatClass, Tap
-from vkbench.capture.vkc import Capture
+from vkbench.capture.layout import Kind, StatClass
+from vkbench.capture.scan import SPARSE_MAX, Scan
+from vkbench.capture.vkc import Capture, CaptureFile
 from vkbench.evidence import MemoryRecord, RunRecord
 from vkbench.verdict import limits
+from vkbench.verdict.target import TargetWrites
 from vkbench.verdict.uncertainty import Bound, Interval, text_bound
 
 #: Statistics classes of what the card starts.
 REQUEST_CLASSES = (StatClass.RQ_WR, StatClass.RQ_RD, StatClass.MSIX)
-_TAP_KINDS = {tap: (Kind[tap.name],) for tap in Tap if tap is not Tap.MARK} | {
-    Tap.MARK: (Kind.MARK, Kind.TRIGGER)
-}
+#: Taps whose silence the rules rely on.
+NEEDED_TAPS = ("RQ", "MSIX", "CONSOLE", "CQ", "CFG", "RESET", "GATE")
+_LOSSES_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A run's evidence in memory. ``capture`` or ``memory`` None: the file is not there."""
+    """A run's evidence. ``capture`` or ``memory`` None: the file is not there.
+
+    The rules use ``scan``, which takes little memory whatever the capture's size; ``records`` is for pictures.
+    """
 
     record: RunRecord
-    capture: Capture | None
+    capture: Capture | CaptureFile | None
     memory: MemoryRecord | None
 
-    @property
+    @cached_property
     def records(self) -> rec.Records:
-        """The capture's records; none when there is no capture."""
+        """The capture's records, all in memory; none when there is no capture."""
         return self.capture.records if self.capture else rec.empty()
 
     @cached_property
@@ -44,19 +49,36 @@ class Facts:
         return text_bound(self.record.uncertainty, self.capture.clock_hz) if self.capture else None
 
     @cached_property
+    def _passed(self) -> tuple[Scan, TargetWrites | None]:
+        capture = self.capture
+        if capture is None:
+            raise ValueError("there is no capture")
+        dma = self.record.dma
+        target = TargetWrites(dma.paddr, dma.size, len(capture.starts) - 1) if dma else None
+        scan = Scan(capture, target.watch if target else None)
+        return scan, target.done(scan) if target else None
+
+    @property
+    def scan(self) -> Scan:
+        """One pass over the capture, made when it is first asked for. Raises CaptureError when it is damaged."""
+        return self._passed[0]
+
+    @property
+    def target(self) -> TargetWrites | None:
+        """Writes into the DMA target; None when the run describes none."""
+        return self._passed[1]
+
+    @cached_property
     def timeline(self) -> tl.Timeline:
         """The key events."""
-        return tl.build(self.records, self.record.markers.model_dump())
+        if self.capture is None:
+            return tl.Timeline(tl.Sequence(problem="there is no capture"), {})
+        return tl.build(self.scan, self.record.markers.model_dump())
 
     @cached_property
     def request_times(self) -> np.ndarray:
-        """Start of each request and interrupt of the card, cycles, as signed numbers that may be subtracted."""
+        """Start of each recorded request and interrupt of the card, cycles, as signed numbers; for pictures."""
         return self.records["timestamp"][rec.card_requests(self.records)].astype(np.int64)
-
-    @cached_property
-    def request_indices(self) -> np.ndarray:
-        """The records of request_times."""
-        return np.flatnonzero(rec.card_requests(self.records))
 
     @property
     def jump(self) -> Interval | None:
@@ -73,14 +95,17 @@ class Facts:
             return [f"the run was aborted ({why})"]
         if self.capture is None:
             return ["there is no capture"]
-        header, records = self.capture.header, self.records
-        if not header.trigger.time and not rec.of_kind(records, Kind.TRIGGER).any():
+        header, scan = self.capture.header, self.scan
+        if not header.trigger.time and not len(scan.of(Kind.TRIGGER)):
             return ["the capture never triggered"]
         reasons = []
-        times = records["timestamp"][records["kind"] != Kind.LOSS]
-        backwards = np.flatnonzero(times[1:] < times[:-1])
-        if len(backwards):
-            reasons.append(f"the capture's timestamps run backwards {len(backwards)} times")
+        if scan.backwards:
+            reasons.append(f"the capture's timestamps run backwards {scan.backwards} times")
+        if scan.overflowed:
+            reasons.append(f"more than {SPARSE_MAX} console bytes and other rare events are in the capture")
+        if header.qualify.term is not None:
+            # Even the console may have holes then, and what stands in it be no text that was printed.
+            reasons.append(f"the analyser recorded only what matched term {header.qualify.term}")
         if self.timeline.sequence.problem:
             reasons.append(self.timeline.sequence.problem)
         elif self.timeline.get("config_after_jump") is None:
@@ -95,28 +120,74 @@ class Facts:
         """Why the capture cannot prove the absence of requests from the panic to the crash kernel; empty
         when it can.
         """
-        return [*self._coverage(), *self._dma_was_running(), *self._losses(), *self.statistics_problems]
+        return [
+            *self._coverage(),
+            *self._not_recorded(),
+            *self._dma_was_running(),
+            *self._losses(),
+            *self.statistics_problems,
+        ]
 
     def _coverage(self) -> list[str]:
         if self.timeline.sequence.crash_ready is None:
             return ["the capture ends before the crash kernel is ready"]
         return []
 
+    def _window(self) -> tuple[int, int | None]:
+        """In which absence must be proved: from the panic, as early as it can have been, to the crash kernel."""
+        sequence = self.timeline.sequence
+        begin = (
+            self.bound.interval(sequence.panic.first_timestamp).earliest
+            if sequence.panic and self.bound
+            else 0
+        )
+        return begin, sequence.crash_ready.last_timestamp if sequence.crash_ready else None
+
+    def _not_recorded(self) -> list[str]:
+        """What the analyser was told not to record: taps, and the time between two segments."""
+        if self.capture is None:
+            return []
+        header, reasons = self.capture.header, []
+        missing = [tap for tap in NEEDED_TAPS if tap not in header.qualify.taps]
+        if missing:
+            reasons.append(f"the analyser was told not to record {', '.join(missing)}")
+        if header.segments and sum(segment.count for segment in header.segments) != len(self.capture):
+            reasons.append("the segments in the capture's header are not those of its records")
+        begin, end = self._window()
+        for segment in header.segments[1:]:
+            # From the last record of the segments before to the first one of this: nothing was recorded.
+            since, until = self._time_of(segment.first - 1), self._time_of(segment.first)
+            if (until is None or until >= begin) and (end is None or (since or 0) <= end):
+                reasons.append(
+                    f"nothing was recorded before the segment that begins at record {segment.first}, "
+                    "after the panic"
+                )
+        return reasons
+
+    def _time_of(self, index: int) -> int | None:
+        """Timestamp of a record; None when the capture has no such record."""
+        assert self.capture
+        starts = self.capture.starts
+        if not 0 <= index < int(starts[-1]):
+            return None
+        block = int(np.searchsorted(starts, index, side="right")) - 1
+        return int(self.capture.block(block)["timestamp"][index - int(starts[block])])
+
     def _dma_was_running(self) -> list[str]:
         panic, dma = self.timeline.sequence.panic, self.record.dma
         if panic is None or dma is None or self.bound is None or self.capture is None:
             return ["nothing was tested: run.json describes no DMA"] if dma is None else []
-        times = self.records["timestamp"][rec.dma_writes(self.records)].astype(np.int64)
         begin = self.bound.interval(panic.first_timestamp)
-        before = times[times < begin.earliest]
-        if len(before) < limits.DMA_WRITES_BEFORE_PANIC.value:
-            return [f"nothing was tested: {len(before)} DMA writes are certain before the panic"]
+        before = self.scan.writes.certain_before(begin.earliest)
+        last = self.scan.writes.last(begin.earliest - 1)
+        if last is None or before < limits.DMA_WRITES_BEFORE_PANIC.value:
+            return [f"nothing was tested: {before} DMA writes are certain before the panic"]
         silence = max(
             limits.DMA_SILENCE.value * self.capture.clock_hz,
             limits.DMA_SILENCE_PERIODS.value * dma.period_cycles,
         )
         # Measured from the text itself, so that a larger uncertainty cannot shorten the silence.
-        if panic.first_timestamp - int(before[-1]) > silence:
+        if panic.first_timestamp - last.timestamp > silence:
             return ["nothing was tested: DMA had stopped before the panic"]
         return []
 
@@ -124,32 +195,23 @@ class Facts:
         """Loss between the panic and the crash kernel's readiness."""
         if self.capture is None or self.bound is None:
             return []
-        lost = np.flatnonzero(rec.of_kind(self.records, Kind.LOSS))
-        located = int(self.records["data"][lost].sum(dtype=np.uint64))
+        scan = self.scan
+        located = int(scan.of(Kind.LOSS)["data"].sum(dtype=np.uint64))
         reasons = []
         if self.capture.header.lost > located:
             reasons.append(f"{self.capture.header.lost - located} events were lost, it is not known when")
-        sequence = self.timeline.sequence
-        begin = self.bound.interval(sequence.panic.first_timestamp).earliest if sequence.panic else 0
-        end = sequence.crash_ready.last_timestamp if sequence.crash_ready else None
-        for index in lost:
-            since, until = self._loss_span(int(index))
-            if until >= begin and (end is None or since <= end):
-                reasons.append(
-                    f"{int(self.records['data'][index])} events were lost at record {index}, after the panic"
-                )
+        begin, end = self._window()
+        concerned = [
+            at
+            for at, since in scan.kept_before_losses()
+            if scan.sparse["timestamp"][at] >= begin and (end is None or since <= end)
+        ]
+        for at in concerned[:_LOSSES_NAMED]:
+            lost, index = int(scan.sparse["data"][at]), int(scan.indices[at])
+            reasons.append(f"{lost} events were lost at record {index}, after the panic")
+        if len(concerned) > _LOSSES_NAMED:
+            reasons.append(f"so they were at {len(concerned) - _LOSSES_NAMED} more places")
         return reasons
-
-    def _loss_span(self, index: int) -> tuple[int, int]:
-        """Events lost at a LOSS record came after the last event kept of each tap that lost some."""
-        earlier = self.records[:index]
-        since = None
-        for tap in Tap:
-            if int(self.records["aux"][index]) & (1 << tap):
-                kept = np.flatnonzero(rec.of_kind(earlier, *_TAP_KINDS[tap]))
-                at = int(earlier["timestamp"][kept[-1]]) if len(kept) else 0
-                since = at if since is None else min(since, at)
-        return since or 0, int(self.records["timestamp"][index])
 
     @cached_property
     def statistics_problems(self) -> list[str]:
@@ -158,30 +220,39 @@ class Facts:
         """
         if self.capture is None:
             return []
-        header, reasons = self.capture.header, []
-        marks = np.flatnonzero(rec.of_kind(self.records, Kind.TRIGGER))
-        trigger = header.trigger.time or (int(self.records["timestamp"][marks[0]]) if len(marks) else 0)
+        header, scan, reasons = self.capture.header, self.scan, []
+        trigger = header.trigger.time
+        if not trigger:
+            fired = scan.of(Kind.TRIGGER)["timestamp"]
+            trigger = int(fired[0]) if len(fired) else 0
         slack = int(limits.STATISTICS_TRIGGER_SLACK.value)
-        end = int(self.records["timestamp"][-1]) if len(self.records) else 0
-        for which in (*REQUEST_CLASSES, StatClass.DOORBELL):
+        recorded = {
+            StatClass.RQ_WR: scan.writes,
+            StatClass.RQ_RD: scan.reads,
+            StatClass.MSIX: scan.interrupts,
+            StatClass.DOORBELL: scan.doorbells,
+        }
+        for which, series in recorded.items():
             statistics = header.statistics.get(which.name)
             if statistics is None:
                 reasons.append(f"the statistics of {which.name} are missing")
                 continue
-            times = self.records["timestamp"][rec.of_class(self.records, which)].astype(np.int64)
-            least = int(np.count_nonzero(times > trigger + slack))
-            counted = times[times >= trigger - slack]
-            last = int(counted[-1]) if len(counted) else None
+            least = series.certain_after(trigger + slack)
+            most = series.possible_from(trigger - slack)
+            final = series.last()
+            last = final.timestamp if final and final.timestamp >= trigger - slack else None
             # Later than the last record: the record memory was full or stopped, and the registers went on.
-            went_on = statistics.count > 0 and statistics.last > end
-            agree = statistics.count >= least and (went_on or statistics.count <= len(counted))
+            went_on = statistics.count > 0 and statistics.last > scan.end
+            agree = statistics.count >= least and (went_on or statistics.count <= most)
             if statistics.count:
                 agree &= went_on or statistics.last == last
-                agree &= statistics.first > end or statistics.first in counted
+                agree &= statistics.first > scan.end or (
+                    statistics.first >= trigger - slack and series.may_hold(statistics.first)
+                )
             if not agree:
                 reasons.append(
                     f"statistics and records of {which.name} disagree: {statistics.count} events, last at "
-                    f"{statistics.last}; the records have {least} to {len(counted)}, last at {last}"
+                    f"{statistics.last}; the records have {least} to {most}, last at {last}"
                 )
         return reasons
 
@@ -198,5 +269,4 @@ class Facts:
         last = self.latest_by_statistics()
         if last is None or self.capture is None:
             return False
-        end = int(self.records["timestamp"][-1]) if len(self.records) else 0
-        return last > end or self.capture.header.lost > 0
+        return last > self.scan.end or self.capture.header.lost > 0

@@ -11,20 +11,30 @@ from vkbench.capture import vkc
 from vkbench.evidence import CAPTURE, MEMORY_JSON, VERDICT_JSON, EvidenceError, RunView, describe, to_json
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.memory_rule import memory_frozen
-from vkbench.verdict.model import OrderUncertainty, RuleResult, TimelineEntry, Verdict, overall
+from vkbench.verdict.model import (
+    RULES_VERSION,
+    OrderUncertainty,
+    RuleResult,
+    TimelineEntry,
+    Verdict,
+    overall,
+)
 from vkbench.verdict.rules import halt_latency, no_request_after_jump
 
 RULES = (no_request_after_jump, halt_latency, memory_frozen)
 
 
 def load(run_dir: Path | str) -> Facts:
-    """Read a run's files. Raises EvidenceError or CaptureError that names the damaged one; a missing one
-    is None.
+    """Open a run's files and pass over the capture. Raises EvidenceError or CaptureError that names the damaged
+    file; a missing one is None. The capture stays mapped as long as the facts are in use.
     """
     view = RunView(Path(run_dir))
-    capture = vkc.read(view.path / CAPTURE) if view.has(CAPTURE) else None
+    capture = vkc.open(view.path / CAPTURE) if view.has(CAPTURE) else None
     memory = view.memory if view.has(MEMORY_JSON) else None
-    return Facts(view.record, capture, memory)
+    facts = Facts(view.record, capture, memory)
+    if capture is not None:
+        _ = facts.scan  # damage is known before anybody relies on a part of the facts
+    return facts
 
 
 def judge(run_dir: Path | str) -> Verdict:
@@ -88,14 +98,25 @@ def verify(run_dir: Path | str) -> Verification:
         if not _aborted_before_judging(view):
             differences.append(_relative(str(error), view.path))
     if verdict and stored:
-        if stored.rules_version != verdict.rules_version:
-            differences.append(
-                f"{VERDICT_JSON}: made by rules version {stored.rules_version}; "
-                f"this program has {verdict.rules_version}"
-            )
-        for where, was, now in _compare(_plain(stored), _plain(verdict)):
-            differences.append(f"{VERDICT_JSON}: {where}: stored {was!r}, recomputed {now!r}")
+        differences += _differing(stored, verdict)
     return Verification(view.path, verdict, stored, differences)
+
+
+def _differing(stored: Verdict, verdict: Verdict) -> list[str]:
+    """How the stored verdict differs. That earlier rules came to the same verdict is no difference."""
+    was, now = _plain(stored), _plain(verdict)
+    older = ""
+    if stored.rules_version != verdict.rules_version:
+        older = (
+            f"{VERDICT_JSON}: made by rules version {stored.rules_version}; this program has {RULES_VERSION}"
+        )
+        if 1 <= stored.rules_version < RULES_VERSION:
+            now["rules_version"] = stored.rules_version
+    found = [
+        f"{VERDICT_JSON}: {where}: stored {before!r}, recomputed {after!r}"
+        for where, before, after in _compare(was, now)
+    ]
+    return [older, *found] if older and found else found
 
 
 def _aborted_before_judging(view: RunView) -> bool:
@@ -144,6 +165,7 @@ def _uncertainty(facts: Facts) -> OrderUncertainty | None:
         cycles=facts.bound.cycles,
         seconds=facts.bound.seconds,
         clock_ppm=facts.record.uncertainty.clock_ppm,
+        clock_source=facts.record.uncertainty.clock_source,
         sources=list(facts.bound.sources),
     )
 

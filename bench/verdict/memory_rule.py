@@ -6,9 +6,6 @@ the DMA target.
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-
-from vkbench.capture import records as rec
 from vkbench.capture.layout import Kind, StatClass
 from vkbench.verdict import limits
 from vkbench.verdict.facts import Facts
@@ -70,7 +67,17 @@ def memory_frozen(facts: Facts) -> RuleResult:
         )
     if facts.gaps:
         return result("INCONCLUSIVE", sentence(facts.gaps), changed)
-    highest, expected = _highest(facts), int(_target_writes(facts)["data"].max())
+    target = facts.target
+    assert target  # the reads are usable: the run describes its DMA
+    if target.doubts:
+        return result("INCONCLUSIVE", sentence(target.doubts), changed)
+    final = target.writes.last()
+    highest, expected = _highest(facts), target.highest
+    if final and int(final.record["data"]) != expected:
+        return disagree(
+            f"the last write on the link is #{final.record['data']}, but an earlier one was #{expected}: "
+            "numbers began anew, and the highest one in memory does not tell the last"
+        )
     if highest != expected:
         return disagree(f"the last write on the link is #{expected}, the last one in memory #{highest}")
     return result(
@@ -98,7 +105,7 @@ def _unusable(facts: Facts) -> list[str]:
         reasons.append("memory.json contradicts itself: hashes, differs and words_changed do not agree")
     if any(read.units == 0 or read.seq_max is None for read in reads):
         reasons.append("memory holds no DMA pattern, so the reads did not see the card's target")
-    if not len(_target_writes(facts)):
+    if facts.target is None or not facts.target.writes.events:
         reasons.append("the analyser saw no write into the memory that was read")
     shortest = min(later.uptime_ms - earlier.uptime_ms for earlier, later in pairwise(reads))
     period_ms = dma.period_cycles / facts.capture.clock_hz * 1e3
@@ -107,20 +114,10 @@ def _unusable(facts: Facts) -> list[str]:
     return reasons
 
 
-def _target_writes(facts: Facts) -> rec.Records:
-    """DMA writes into the target."""
-    dma = facts.record.dma
-    writes = facts.records[rec.dma_writes(facts.records)]
-    if dma is None:
-        return writes[:0]
-    address = rec.tlp_address(writes)
-    return writes[(address >= dma.paddr) & (address < dma.paddr + dma.size)]
-
-
 def _analyser_says(facts: Facts) -> Says:
-    assert facts.jump and facts.capture
-    times = _target_writes(facts)["timestamp"].astype(np.int64)
-    if (times > facts.jump.latest).any():
+    assert facts.jump and facts.capture and facts.target
+    last = facts.target.writes.last()
+    if last and facts.jump.certainly_after(last.timestamp):
         return "writes after the jump"
     statistics = facts.capture.header.statistics.get(StatClass.RQ_WR.name)
     if statistics is None:
@@ -128,9 +125,9 @@ def _analyser_says(facts: Facts) -> Says:
     late = statistics.count > 0 and facts.jump.certainly_after(statistics.last)
     if late:
         return "writes after the jump" if facts.statistics_went_on else "nothing certain"
-    near = (times >= facts.jump.earliest).any() or (
-        statistics.count > 0 and statistics.last >= facts.jump.earliest
-    )
+    times = [last.timestamp] if last else []
+    times += [statistics.last] if statistics.count else []
+    near = any(time >= facts.jump.earliest for time in times)
     return "nothing certain" if near else "no write after the jump"
 
 
@@ -141,20 +138,17 @@ def _highest(facts: Facts) -> int:
 
 def _canary_after_jump(facts: Facts) -> int | None:
     """A sequence number that memory holds and that was issued only after the jump, for certain."""
-    assert facts.jump and facts.memory
-    writes = _target_writes(facts)
-    late = writes["timestamp"].astype(np.int64) > facts.jump.latest
-    issued_late = np.setdiff1d(writes["data"][late], writes["data"][~late])
-    held = {read.seq_max for read in facts.memory.reads}
-    found = sorted(held & {int(number) for number in issued_late})
-    if found:
-        return found[-1]
+    assert facts.jump and facts.memory and facts.target
+    target, jump = facts.target, facts.jump
+    if target.doubts:
+        return None
+    held = {read.seq_max for read in facts.memory.reads if read.seq_max is not None}
+    for number in sorted(held, reverse=True):
+        if target.issued_only_after(number, jump.latest):
+            return number
     # The records may have ended while the card wrote on: numbers rise by one a write until the card is reset.
-    highest = _highest(facts)
-    restarted = (
-        rec.of_kind(facts.records, Kind.RESET).any() or (np.diff(writes["data"].astype(np.int64)) < 0).any()
-    )
-    recorded_past_jump = len(late) > 0 and bool(late[-1])
-    if recorded_past_jump and not restarted and highest > int(writes["data"].max()):
+    highest, last = _highest(facts), target.writes.last()
+    restarted = target.descends or len(facts.scan.of(Kind.RESET))
+    if last and jump.certainly_after(last.timestamp) and not restarted and highest > target.highest:
         return highest
     return None

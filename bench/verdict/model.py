@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from vkbench.evidence import UncertaintySource
 
 Result = Literal["PASS", "FAIL", "INCONCLUSIVE"]
-#: Raised whenever a rule, a limit or a sentence of a verdict changes, so that ``verify`` can say why.
-RULES_VERSION = 1
+#: Raised whenever a rule, a limit or a sentence of a verdict changes, so that ``verify`` can say why a verdict of
+#: earlier rules differs. 2: folded runs, qualification, segments; numbers of DMA writes that began anew.
+RULES_VERSION = 2
 
 
 class _Model(BaseModel):
@@ -55,7 +56,13 @@ class OrderUncertainty(_Model):
     cycles: int
     seconds: float
     clock_ppm: float
+    clock_source: str = ""
     sources: list[UncertaintySource]
+
+    @property
+    def clock_s(self) -> float:
+        """What the clock's tolerance adds to ``seconds``."""
+        return self.seconds * self.clock_ppm * 1e-6
 
 
 class Verdict(_Model):

@@ -7,8 +7,6 @@ certainty that none did; a larger uncertainty can only turn PASS into INCONCLUSI
 does not undo a FAIL.
 """
 
-import numpy as np
-
 from vkbench.verdict import limits
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.model import EventRef, Result, RuleResult
@@ -34,18 +32,20 @@ def no_request_after_jump(facts: Facts) -> RuleResult:
     if facts.blockers:
         return result("INCONCLUSIVE", sentence(facts.blockers))
     assert facts.capture and facts.bound and facts.jump  # no blockers: there is a capture and a proved jump
-    jump, hz, times = facts.jump, facts.capture.clock_hz, facts.request_times
-    after = np.flatnonzero(times > jump.latest)
-    within = int(np.count_nonzero((times >= jump.earliest) & (times <= jump.latest)))
-    if len(after):
-        span = (int(times[after[-1]]) - jump.latest) / hz
+    jump, hz, starts = facts.jump, facts.capture.clock_hz, facts.scan.starts
+    last = starts.last()
+    after = starts.certain_after(jump.latest)
+    within = starts.possible_from(jump.earliest) - after
+    if last and jump.certainly_after(last.timestamp):
+        span = (last.timestamp - jump.latest) / hz
         used = events(facts, "jump", "first_dma_after_jump", "last_dma_after_jump", "config_after_jump")
-        if "first_dma_after_jump" not in facts.timeline.events:
-            used.append(request(facts, int(after[0])))
+        first = starts.first(jump.latest)
+        if "first_dma_after_jump" not in facts.timeline.events and first:
+            used.append(request(first))
         return result(
             "FAIL",
-            f"The card started {len(after)} requests after the jump; the last one {seconds(span)} after it.",
-            value=len(after),
+            f"The card started {after} requests after the jump; the last one {seconds(span)} after it.",
+            value=after,
             limit=limits.REQUESTS_AFTER_JUMP.value,
             uncertainty=within,
             unit=limits.REQUESTS_AFTER_JUMP.unit,
@@ -74,10 +74,9 @@ def no_request_after_jump(facts: Facts) -> RuleResult:
             f"(U = {facts.bound.cycles} cycles)",
         )
     used = events(facts, "last_dma_write", "jump", "config_after_jump", "crash_ready")
-    if doubts or not len(times):
+    if doubts or last is None:
         return result("INCONCLUSIVE", sentence(doubts or ["no request is in the capture"]), events=used)
-    last = int(times[-1])
-    margin = (jump.earliest - last) / (hz * (1 + facts.record.uncertainty.clock_ppm * 1e-6))
+    margin = (jump.earliest - last.timestamp) / (hz * (1 + facts.record.uncertainty.clock_ppm * 1e-6))
     return result(
         "PASS",
         f"The last request started at least {seconds(margin)} before the jump; "
@@ -86,7 +85,7 @@ def no_request_after_jump(facts: Facts) -> RuleResult:
         limit=0,
         uncertainty=facts.bound.seconds,
         unit="s",
-        events=used if "last_dma_write" in facts.timeline.events else [*used, request(facts, -1)],
+        events=used if "last_dma_write" in facts.timeline.events else [*used, request(last)],
     )
 
 
@@ -120,21 +119,24 @@ def halt_latency(facts: Facts) -> RuleResult:
             "INCONCLUSIVE",
             "Not halted: no halting write reached the card between the panic text and the jump.",
         )
-    times = facts.request_times
-    later = np.flatnonzero(times > doorbell.timestamp)
-    latency = int(times[later[-1]]) - doorbell.timestamp if len(later) else 0
-    if len(later):
-        last = [request(facts, int(later[-1]))]
+    starts, bell = facts.scan.starts, doorbell.timestamp
+    final = starts.last()
+    latency = 0
+    if final and final.timestamp > bell:
+        latency = final.timestamp - bell
+        last = [request(final)]
     if latency - uncertainty > limit:
-        late = int(np.count_nonzero(times[later] - doorbell.timestamp - uncertainty > limit))
+        late = starts.certain_after(bell + limit + uncertainty)
+        # Of a run of folded requests that spans the limit, only the last is known to be late.
+        least = "At least " if late < starts.possible_from(bell + limit + uncertainty + 1) else ""
         return result(
             "FAIL",
-            f"{late} requests started too late; the last one {latency} cycles after the doorbell.",
+            f"{least}{late} requests started too late; the last one {latency} cycles after the doorbell.",
             latency,
         )
     latest = facts.latest_by_statistics()
-    if latest is not None and latest - doorbell.timestamp - uncertainty > limit and facts.statistics_went_on:
-        latency = latest - doorbell.timestamp
+    if latest is not None and latest - bell - uncertainty > limit and facts.statistics_went_on:
+        latency = latest - bell
         return result(
             "FAIL", f"The analyser's statistics count a request {latency} cycles after the doorbell.", latency
         )
@@ -144,8 +146,6 @@ def halt_latency(facts: Facts) -> RuleResult:
         return result("INCONCLUSIVE", f"{latency} cycles are too near to the limit to be certain.", latency)
     if latency:
         return result("PASS", f"The last request started {latency} cycles after the doorbell.", latency)
-    earlier = times[times <= doorbell.timestamp]
-    before = (
-        f"; the last one {doorbell.timestamp - int(earlier[-1])} cycles before it" if len(earlier) else ""
-    )
+    earlier = starts.last(bell)
+    before = f"; the last one {bell - earlier.timestamp} cycles before it" if earlier else ""
     return result("PASS", f"No request started after the doorbell{before}.", latency)

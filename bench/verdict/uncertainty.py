@@ -18,8 +18,9 @@ from vkbench.verdict.limits import JUMP_TO_TEXT
 class Bound:
     """U, in cycles and in seconds, and what it is made of."""
 
-    cycles: int
-    seconds: float
+    cycles: int  #: with the clock at the upper end of its tolerance, rounded up
+    seconds: float  #: the sum of the sources
+    clock_s: float  #: what the clock's tolerance adds
     sources: tuple[UncertaintySource, ...]
 
     def interval(self, text_timestamp: int) -> "Interval":
@@ -63,5 +64,6 @@ def text_bound(uncertainty: Uncertainty, clock_hz: int) -> Bound:
         )
     )
     seconds = math.fsum(source.value_s for source in listed)
+    clock_s = seconds * uncertainty.clock_ppm * 1e-6
     cycles = math.ceil(seconds * clock_hz * (1 + uncertainty.clock_ppm * 1e-6))
-    return Bound(cycles, seconds, tuple(listed))
+    return Bound(cycles, seconds, clock_s, tuple(listed))

@@ -3,6 +3,7 @@
 
 from vkbench.capture import timeline as tl
 from vkbench.capture.layout import Kind
+from vkbench.capture.scan import Hit
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.model import EventRef
 
@@ -17,13 +18,14 @@ def _reference(event: tl.Event) -> EventRef:
     return EventRef(index=event.index, timestamp=event.timestamp, kind=event.kind, text=event.text)
 
 
-def request(facts: Facts, position: int) -> EventRef:
-    """The request at this position of facts.request_times."""
-    index = int(facts.request_indices[position])
-    record = facts.records[index]
-    kind = Kind(int(record["kind"])).name
-    text = f"interrupt vector {record['aux']}" if kind == Kind.MSIX.name else f"request #{record['data']}"
-    return EventRef(index=index, timestamp=int(record["timestamp"]), kind=kind, text=text)
+def request(hit: Hit) -> EventRef:
+    """A request or interrupt of the card."""
+    kind = Kind(int(hit.record["kind"])).name
+    if kind == Kind.MSIX.name:
+        text = f"interrupt vector {hit.record['aux']}"
+    else:
+        text = f"request #{hit.record['data']}"
+    return EventRef(index=hit.index, timestamp=hit.timestamp, kind=kind, text=text)
 
 
 def sentence(reasons: list[str]) -> str:
