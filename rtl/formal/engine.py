@@ -17,7 +17,7 @@ if str(RTL) not in sys.path:
     sys.path.insert(0, str(RTL))
 
 import yowasp  # noqa: E402
-from formal.proofs import Edit, Mutant, Proof  # noqa: E402
+from formal.proof import Edit, Mutant, Proof  # noqa: E402
 
 HERE = RTL / "formal"
 TIMEOUT = 400  # seconds for one question; no answer by then is a surprise
@@ -56,6 +56,7 @@ def model(proof: Proof, folder: Path, gen: Path, edits: tuple[Edit, ...] = (), o
         f"read_slang --threads 1 -DSYNTHESIS {' '.join(options)} --top {proof.top} {' '.join(names)}",
         "cutpoint -blackbox",
         f"prep -flatten -top {proof.top}",
+        "memory_map" if proof.registers else "",
         "async2sync",
         "chformal -lower",
         f"delete t:$assert */*p_{only} %d" if only else "",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is proved, on which modules, and which mutated designs must fail: data for run.py.
 
-A proof takes the modules as they stand in rtl/vk, binds checkers of this folder into them and cuts out the modules
+A proof takes the modules as they stand in rtl/vk and rtl/analyser, binds checkers of this folder into them and cuts out the modules
 that it names; what drives a cut module's outputs is free. Labels in the checkers: p_NAME a property, c_NAME its
 cover, h_NAME a helping invariant, e_NAME an assumption.
 
@@ -10,57 +10,8 @@ Standard library only.
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-
-RTL = Path(__file__).resolve().parent.parent
-if str(RTL) not in sys.path:
-    sys.path.insert(0, str(RTL))
-
-from sources import sources  # noqa: E402
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One textual change of a source file; ``old`` must be there exactly once."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A wrong design, and the property that must fail on it."""
-
-    kills: str
-    edit: Edit
-    step: bool = False  # too deep for a search from power-on: the induction step must fail instead
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One run of induction. ``depth`` in clocks; ``search`` is the depth of covers and mutants, which start at
-    power-on and therefore run on a design whose waiting times ``shorter`` cuts."""
-
-    name: str
-    top: str
-    checkers: tuple[str, ...]
-    properties: dict[str, str]  # name: what it says
-    mutants: tuple[Mutant, ...]
-    depth: int
-    search: int
-    cut: tuple[str, ...] = ()
-    shorter: tuple[Edit, ...] = ()
-    parameters: dict[str, int] = field(default_factory=dict)
-    bounded: bool = False  # checked from power-on to ``depth`` only: no induction
-    quick: bool = False  # in the quick subset
-
-    def files(self, gen: Path) -> list[Path]:
-        """Sources in compile order; ``gen`` is the output folder of rtl/regs/generate.py."""
-        return sources("vk_core", gen)
-
+from formal import analyser_proofs, trigger_proofs
+from formal.proof import Edit, Mutant, Proof
 
 GATE = "vk_gate.sv"
 HALT = Proof(
@@ -335,4 +286,4 @@ CREDITS = Proof(
     ),
 )
 
-PROOFS = (TAGS, HALT, FRAMING, READY, CREDITS, CHANNEL, POOL)
+PROOFS = (TAGS, HALT, FRAMING, READY, CREDITS, CHANNEL, POOL, *analyser_proofs.PROOFS, *trigger_proofs.PROOFS)

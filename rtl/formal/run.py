@@ -25,7 +25,8 @@ if str(RTL) not in sys.path:
     sys.path.insert(0, str(RTL))
 
 from formal import engine  # noqa: E402
-from formal.proofs import PROOFS, Proof  # noqa: E402
+from formal.proof import Proof  # noqa: E402
+from formal.proofs import PROOFS  # noqa: E402
 
 BUILD = RTL.parent / "build" / "formal"
 PROCESSES = 2

@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from formal import engine, run
-from formal.proofs import PROOFS, READY, Edit
+from formal.proof import Edit
+from formal.proofs import PROOFS, READY
 
 pytestmark = pytest.mark.rtl
 
