@@ -7,6 +7,7 @@ Standard library only.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,18 +21,23 @@ def run(*words: str | Path, cwd: Path, timeout: float) -> str:
     environment = dict(os.environ)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     try:
-        done = subprocess.run(
+        # A session of its own: the tools start solvers, which must not outlive them.
+        tool = subprocess.Popen(
             [str(word) for word in words],
             cwd=cwd,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
-            check=False,
+            start_new_session=True,
         )
     except FileNotFoundError:
         sys.exit(f"{words[0]} is not installed: run fixtures/host/setup.sh")
-    except subprocess.TimeoutExpired:
-        return f"ERROR: no answer after {timeout} s"
-    return done.stdout
+    with tool:
+        try:
+            return tool.communicate(timeout=timeout)[0]
+        except BaseException as error:
+            os.killpg(tool.pid, signal.SIGKILL)  # not waited for yet: the number is still its own
+            if isinstance(error, subprocess.TimeoutExpired):
+                return f"ERROR: no answer after {timeout} s"
+            raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proves the properties of proofs.py on the endpoint's modules and prints a table.
+"""Proves the properties of proofs.py on the modules of rtl/vk and rtl/analyser and prints a table.
 
     python rtl/formal/run.py [--only PROOF]... [--quick] [--json FILE]
 
@@ -119,7 +119,7 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Proves the halting contract by k-induction.")
+    parser = argparse.ArgumentParser(description="Proves the halting contract and the analyser by k-induction.")
     names = [proof.name for proof in PROOFS]
     parser.add_argument("--only", action="append", choices=names, help="this proof; may be given again")
     parser.add_argument("--quick", action="store_true", help="the proofs that take seconds")

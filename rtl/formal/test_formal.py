@@ -2,12 +2,14 @@
 """The quick proofs hold, and the runner notices when something does not: everything under build/rtl-tests/formal."""
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import yowasp
 from formal import engine, run
 from formal.proof import Edit
 from formal.proofs import PROOFS, READY
@@ -46,3 +48,13 @@ def test_a_wrong_design_is_not_proved():
     wrong = READY.mutants[0]
     with pytest.raises(engine.Surprise, match=f"p_{wrong.kills}"):
         engine.prove(READY, BUILD / "wrong", BUILD / "gen", (wrong.edit,))
+
+
+def test_a_tool_that_does_not_answer_is_ended_with_what_it_started(tmp_path):
+    said = yowasp.run("sh", "-c", "sleep 60 & echo $! > pid; wait", cwd=tmp_path, timeout=1)
+    assert said == "ERROR: no answer after 1 s"
+    state = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    deadline = time.monotonic() + 10
+    while state.exists() and state.read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline, "the solver lives on"
+        time.sleep(0.05)

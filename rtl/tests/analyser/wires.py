@@ -78,14 +78,15 @@ class Traffic:
         self.strobes: list[str] = []
         dut._log.info("seed %d", seed)
 
-    async def start(self) -> None:
+    async def start(self, reset: bool = True) -> None:
+        """Quiet inputs and a clock; without ``reset`` the analyser goes on as a test before has left it."""
         dut = self.dut
         for handle in dut:
             if handle._name.endswith("_i") and handle._name != "clk_i":
                 handle.value = 0
         dut.perst_ni.value = 1
         dut.core_idle_i.value = 1
-        dut.rst_ni.value = 0
+        dut.rst_ni.value = int(not reset)
         dut.clk_hz_i.value = CLOCK_HZ
         dut.build_id_i.value = BUILD_ID
         dut.scpi_tx_ready_i.value = 1
@@ -258,8 +259,8 @@ class Bench(Traffic):
         self.lab_writes: list[tuple[int, int]] = []
         self.lab_answers = True
 
-    async def start(self) -> None:
-        await super().start()
+    async def start(self, reset: bool = True) -> None:
+        await super().start(reset)
         cocotb.start_soon(self._client())
         cocotb.start_soon(self._lab_bus())
 
