@@ -119,7 +119,9 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Proves the halting contract and the analyser by k-induction.")
+    parser = argparse.ArgumentParser(
+        description="Proves the halting contract and the analyser by k-induction."
+    )
     names = [proof.name for proof in PROOFS]
     parser.add_argument("--only", action="append", choices=names, help="this proof; may be given again")
     parser.add_argument("--quick", action="store_true", help="the proofs that take seconds")

@@ -38,8 +38,11 @@ def firmware(generated: Path) -> Path:
     return out / "analyser.hex"
 
 
-def simulate(generated: Path, monkeypatch, name: str, swap: dict[str, Path], module: str, **parameters):
-    """Builds the analyser, with some of its files swapped, and runs a cocotb module on it."""
+def simulate(
+    generated: Path, monkeypatch, name: str, swap: dict[str, Path], module: str, speed: str, **parameters
+):
+    """Builds the analyser, with some of its files swapped, and runs a cocotb module on it. ``speed``: the compiler's
+    option, -O0 where compiling would take longer than running."""
     from cocotb_tools.runner import get_results, get_runner
 
     for folder in (generated / "py", HERE):  # the runner hands sys.path on
@@ -53,7 +56,7 @@ def simulate(generated: Path, monkeypatch, name: str, swap: dict[str, Path], mod
         sources=[sources.WAIVERS, HERE.parents[1] / "analyser/analyser.vlt", *files],
         hdl_toplevel="analyser",
         parameters=parameters,
-        build_args=["-O3", "-Wno-fatal", "--assert", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0"],
+        build_args=["-O3", "-Wno-fatal", "--assert", "-MAKEFLAGS", f"OPT_FAST={speed} OPT_SLOW=-O0"],
         build_dir=build_dir,
         timescale=("1ns", "1ps"),
     )
@@ -71,7 +74,7 @@ def simulate(generated: Path, monkeypatch, name: str, swap: dict[str, Path], mod
 
 def test_with_firmware(generated: Path, firmware: Path, monkeypatch):
     simulate(
-        *(generated, monkeypatch, "analyser-firmware", {}, "cases"),
+        *(generated, monkeypatch, "analyser-firmware", {}, "cases", "-O1"),
         **{"RING_RECORDS": 1024, "FIRMWARE_HEX": f'"{firmware}"'},
     )
 
@@ -80,4 +83,4 @@ def test_with_firmware(generated: Path, firmware: Path, monkeypatch):
 def test_registers(generated: Path, monkeypatch, module: str):
     swap = {"analyser_cpu.sv": HERE / "register_port.sv"}
     depth = MODULES[module]
-    simulate(generated, monkeypatch, f"analyser-{depth}", swap, module, RING_RECORDS=depth)
+    simulate(generated, monkeypatch, f"analyser-{depth}", swap, module, "-O0", RING_RECORDS=depth)

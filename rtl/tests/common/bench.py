@@ -336,6 +336,7 @@ class VkBench:
     async def lab(self, offset: int, value: int | None = None) -> int:
         """One access on the lab bus: writes ``value`` if given."""
         d = self.dut
+        await self.edge.wait()  # the caller may stand anywhere in a clock; the bus changes behind its edge
         d.lab_req_i.value, d.lab_addr_i.value = 1, offset
         d.lab_write_i.value, d.lab_wdata_i.value = value is not None, value or 0
         await self.edge.wait()

@@ -80,6 +80,12 @@ constexpr const char* kCommands[] = {
     "TRIG:STEP1 1,3,FIRE\n", "TRIG:STEP1:PULS ON\n", "TRIG:STEP1:TIM 900,2\n", "TRIG:STEP2 1,1,1\n",
     "TRIG:CLE\n",        "CAPT:QUAL CQ,LEVEL\n", "CAPT:QUAL ALL\n",   "CAPT:FOLD OFF\n",
     "CAPT:FOLD ON\n",    "TRIG:STAT?\n",       "INP:LEV?\n",          "TRIG:PROG?\n",
+    // Whole lines, or chance would hardly ever arm anything that fires.
+    "CAPT:STOP;:TRIG:SOUR DOOR;:CAPT:ARM\n", "CAPT:STOP;:TRIG:SOUR BME;:CAPT:SEGM 4;PRET 20;ARM\n",
+    "CAPT:STOP;:TRIG:SOUR CONS;CONS:TEXT \"ab\";:CAPT:ARM\n",
+    "CAPT:STOP;:TRIG:SOUR CONS;CONS:TEXT \"b\";:CAPT:SEGM 4;PRET 20;ARM\n",
+    "CAPT:STOP;:TRIG:CLE;TERM1:SOUR LEVEL;:TRIG:STEP1 1,3,FIRE;STEP1:PULS ON;STEP1:TIM 900,2;"
+    ":TRIG:STEP2 1,1,1;:TRIG:SOUR SEQ;:CAPT:ARM\n",
 };
 
 // One beat of a stream.

@@ -59,6 +59,7 @@ class Card:
 
     async def lab(self, offset: int, value: int) -> None:
         d = self.dut
+        await RisingEdge(d.clk_i)  # the caller may stand anywhere in a clock; the bus changes behind its edge
         d.lab_req_i.value, d.lab_write_i.value = 1, 1
         d.lab_addr_i.value, d.lab_wdata_i.value = offset, value
         await RisingEdge(d.clk_i)
