@@ -7,6 +7,7 @@ Ctrl-C and a time-out end the capture, not the command: what was recorded until 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,7 +102,9 @@ def record(
         analyser.stop()
         with _reading() as progress:
             data = analyser.read_capture(progress)
-        header = _header(analyser, terms, data, trigger_now)
+        if trigger_now:
+            terms = replace(terms, source=TriggerSource.IMMEDIATE.name, text="")
+        header = data.header(",".join(analyser.identify().values()), analyser.clock_hz(), terms)
         vkc.write(output, header, data.records)
     _report(output, data, ended, as_json)
     if ended == "time-out":
@@ -204,27 +207,6 @@ def _reading() -> Iterator[Any]:
     ) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _header(analyser: ScpiAnalyser, terms: Any, data: CaptureData, now: bool) -> dict[str, Any]:
-    return {
-        "clock_hz": analyser.clock_hz(),
-        "idn": ",".join(analyser.identify().values()),
-        "depth": terms.depth,
-        "pretrigger": terms.pretrigger,
-        "trigger": {
-            "source": TriggerSource.IMMEDIATE.name if now else terms.source,
-            "text": "" if now else terms.text,
-            "time": data.trigger_time,
-            "program": data.program,
-        },
-        "segments": [vars(segment) for segment in data.segments],
-        "qualify": {"taps": list(data.qualify.taps), "term": data.qualify.term},
-        "fold": data.fold,
-        "state": data.state,
-        "lost": data.lost,
-        "statistics": {name: vars(value) for name, value in data.statistics.items()},
-    }
 
 
 def _report(output: Path, data: CaptureData, ended: str, as_json: bool) -> None:

@@ -137,6 +137,27 @@ class CaptureData:
     qualify: Qualification = Qualification()
     fold: bool = True
 
+    def header(self, idn: str, clock_hz: int, terms: ArmedTerms) -> dict[str, Any]:
+        """The capture file's header (docs/capture-format.md); the trigger's terms are those read back at arming."""
+        return {
+            "clock_hz": clock_hz,
+            "idn": idn,
+            "depth": terms.depth,
+            "pretrigger": terms.pretrigger,
+            "trigger": {
+                "source": terms.source,
+                "text": terms.text,
+                "time": self.trigger_time,
+                "program": self.program,
+            },
+            "segments": [vars(segment) for segment in self.segments],
+            "qualify": {"taps": list(self.qualify.taps), "term": self.qualify.term},
+            "fold": self.fold,
+            "state": self.state,
+            "lost": self.lost,
+            "statistics": {name: vars(value) for name, value in self.statistics.items()},
+        }
+
 
 Progress = Callable[[int, int], None]  #: records read so far, records in all
 

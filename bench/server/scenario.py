@@ -260,31 +260,10 @@ class _PanicRun:
         self._mark("stop")
         analyser.stop()
         data = analyser.read_capture(self._reporter.progress)
-        self._log.directory.write_capture(self._header(data), _records(data))
-
-    def _header(self, data: CaptureData) -> dict[str, Any]:
-        """The capture file's header; the trigger's terms are those read back from the analyser."""
-        terms = self._terms
-        assert terms is not None
-        identity = self._need_analyser().identify()
-        return {
-            "clock_hz": self._clock_hz,
-            "idn": ",".join(identity.values()),
-            "depth": terms.depth,
-            "pretrigger": terms.pretrigger,
-            "trigger": {
-                "source": terms.source,
-                "text": terms.text,
-                "time": data.trigger_time,
-                "program": data.program,
-            },
-            "segments": [vars(segment) for segment in data.segments],
-            "qualify": {"taps": list(data.qualify.taps), "term": data.qualify.term},
-            "fold": data.fold,
-            "state": data.state,
-            "lost": data.lost,
-            "statistics": {name: vars(value) for name, value in data.statistics.items()},
-        }
+        assert self._terms and self._clock_hz
+        idn = ",".join(analyser.identify().values())
+        header = data.header(idn, self._clock_hz, self._terms)
+        self._log.directory.write_capture(header, _records(data))
 
     def _mark(self, name: str) -> None:
         """A mark; the capture has it while its window is not full."""
