@@ -200,7 +200,9 @@ module kcu116_top #(
     .tx_o (scpi_tx)
   );
 
+  // 32,768 records are 32 of the device's 64 UltraRAMs; card memory takes 30.
   vkbench_top #(
+    .RING_RECORDS      (32768),
     .FIRMWARE_HEX      (FirmwareHex),
     .CARD_FIRMWARE_HEX (CardFirmwareHex),
     .CONSOLE_UART      (1'b1)

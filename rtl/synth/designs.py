@@ -84,6 +84,7 @@ DESIGNS = (
             "*.u_?x.mem": BLOCK,
             "*.u_stats.*_q": FLIPFLOPS,
             "*.u_taps.data_q": FLIPFLOPS,
+            "*.u_taps.hdr_q": FLIPFLOPS,
         },
         {"FIRMWARE_HEX": f'"{IMAGE}"'},
     ),

@@ -38,7 +38,7 @@ VERILATOR_OPTIONS = (
 #: Gates that close too early: file, enable, too tight an enable.
 MUTANTS = {
     "host": ("vk/vk_core.sv", ".enable_i(host_wake || host_tail_q != '0)", ".enable_i(host_wake)"),
-    "card": ("vk/vk_card.sv", "|| doorbell_i != '0", ""),
+    "card": ("vk/vk_card.sv", "doorbell_i != '0 || second_i", "second_i"),
     "card_reset": ("vk/vk_card.sv", "clear_i != cleared_q ||", ""),
     "lab": ("vk/vk_lab.sv", "|| lab_ack_o", ""),
     "dma_read": ("vk/vk_dma.sv", "traffic_read || tags_used ||", "traffic_read ||"),
