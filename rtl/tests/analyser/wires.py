@@ -288,7 +288,9 @@ class Bench(Traffic):
                 await RisingEdge(dut.clk_i)
                 if int(dut.scpi_rx_ready_o.value):
                     break
-                await RisingEdge(dut.scpi_rx_ready_o)  # the firmware takes its time: no need to look at every clock
+                await RisingEdge(
+                    dut.scpi_rx_ready_o
+                )  # the firmware takes its time: no need to look at every clock
         dut.scpi_rx_valid_i.value = 0
 
     async def _until(self, done) -> None:
