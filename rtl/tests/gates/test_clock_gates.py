@@ -152,5 +152,9 @@ def test_missing_clock_is_found(files, plain, gate):
         mutant.write_text(mutated)
     swapped = [mutant if path == original else path for path in files]
     program = link(f"lockstep_{gate}", verilate(f"mutant_{gate}", "Vgated", swapped), plain)
-    done = lockstep(program, seeded(f"clock_gates_{gate}").getrandbits(32))
+    random = seeded(f"clock_gates_{gate}")
+    for _ in range(2 * SEEDS):  # what a clock too few spoils may need a rare moment to show
+        done = lockstep(program, random.getrandbits(32))
+        if done.returncode:
+            break
     assert done.returncode == 1 and "first difference" in done.stdout, done.stdout + done.stderr
