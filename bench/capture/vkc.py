@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from isal.isal_zlib import crc32  # zlib's CRC-32, about fifteen times as fast
+from isal.isal_zlib import crc32  # zlib's CRC-32, many times as fast
 from pydantic import ValidationError
 
 from vkbench.capture.header import (
@@ -95,7 +96,7 @@ class CaptureError(Exception):
         self.path, self.what, self.offset, self.block = path, what, offset, block
 
 
-class Recording:
+class Recording(ABC):
     """A header and records in blocks: what a capture in memory and one in a file have in common."""
 
     header: CaptureHeader
@@ -107,18 +108,18 @@ class Recording:
         return self.header.clock_hz
 
     @property
+    @abstractmethod
     def starts(self) -> npt.NDArray[np.int64]:
         """Index of each block's first record, and after the last block the number of records."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def block_times(self) -> npt.NDArray[np.uint64]:
         """Timestamps of each block's first and last record, cycles: an array of two columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def block(self, number: int) -> Records:
         """The records of one block. Raises CaptureError when it is damaged."""
-        raise NotImplementedError
 
     def __len__(self) -> int:
         return int(self.starts[-1])

@@ -75,11 +75,6 @@ class Facts:
             return tl.Timeline(tl.Sequence(problem="there is no capture"), {})
         return tl.build(self.scan, self.record.markers.model_dump())
 
-    @cached_property
-    def request_times(self) -> np.ndarray:
-        """Start of each recorded request and interrupt of the card, cycles, as signed numbers; for pictures."""
-        return self.records["timestamp"][rec.card_requests(self.records)].astype(np.int64)
-
     @property
     def jump(self) -> Interval | None:
         """When the jump happened; None when no jump is proved."""
