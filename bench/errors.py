@@ -77,12 +77,32 @@ class BmcRefused(InstrumentError):
     """The BMC answered with an error."""
 
 
+class BmcCipherMismatch(InstrumentError):
+    """The BMC does not offer the cipher suite that the bench file names."""
+
+
+class BmcTlsError(InstrumentError):
+    """The BMC's certificate does not prove who it is, or its TLS cannot be used."""
+
+
+class BmcGone(InstrumentError):
+    """The BMC answered before, and does not any more."""
+
+
 class ConsoleUnreachable(InstrumentError):
     """The serial port cannot be opened."""
 
 
 class ConsoleDead(InstrumentError):
     """The serial line broke."""
+
+
+class ConsoleBusy(InstrumentError):
+    """Another program has the console."""
+
+
+class ConsoleNotSupported(InstrumentError):
+    """This kind of line cannot do that (a BREAK over raw TCP)."""
 
 
 class ConsoleTimeout(InstrumentError):
@@ -117,6 +137,22 @@ class AnalyserSelfTestFailed(InstrumentError):
     """The analyser did not see all the events that it injected behind its own taps."""
 
 
+class PowerUnreachable(InstrumentError):
+    """Nothing answers at the power supply's resource."""
+
+
+class PowerSilent(InstrumentError):
+    """The power supply did not answer in time."""
+
+
+class PowerGarbled(InstrumentError):
+    """The power supply's answer is not what SCPI allows there."""
+
+
+class PowerRefused(InstrumentError):
+    """The power supply reported an error (SYSTem:ERRor?), or did not switch."""
+
+
 # ---- server ----------------------------------------------------------------------------------------------------------
 
 
@@ -126,6 +162,30 @@ class ServerError(BenchError):
 
 class ServerNeverBooted(ServerError):
     """No shell prompt in time after power on."""
+
+
+class LoginFailed(ServerError):
+    """The server refuses the user or the password on its console."""
+
+
+class SshFailed(ServerError):
+    """The server cannot be used over SSH."""
+
+
+class DeployFailed(ServerError):
+    """A file or module cannot be brought onto the server, built there or loaded."""
+
+
+class SettingNotTaken(ServerError):
+    """A setting of the server reads back other than it was set, or cannot be put back."""
+
+
+class NotRecovered(ServerError):
+    """The server did not come back, by no step of the recovery ladder."""
+
+
+class InjectionRefused(ServerError):
+    """The server cannot make this panic: the injector or a switch is missing."""
 
 
 class CommandFailed(ServerError):
@@ -146,6 +206,10 @@ class NoPanic(ServerError):
 
 class NoCrashKernel(ServerError):
     """The server panicked and its crash kernel did not come up."""
+
+
+class BenchBusy(BenchError):
+    """Another program has this bench."""
 
 
 # ---- the virtual bench -----------------------------------------------------------------------------------------------

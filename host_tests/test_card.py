@@ -14,7 +14,7 @@ from contextlib import ExitStack
 import pytest
 
 from vkbench import config, errors
-from vkbench.instruments import IpmiBmc, ScpiAnalyser, SerialConsole
+from vkbench.instruments import Console, ScpiAnalyser, open_bmc, open_console
 from vkbench.server.server import Server
 from vkbench.server.states import StateTracker
 
@@ -29,9 +29,7 @@ SYS_FAULT, HIGH_TEMP = 1 << 5, 1 << 3
 class Card:
     """The card by the server's shell, and by the analyser beside it."""
 
-    def __init__(
-        self, bench: config.BenchFile, server: Server, console: SerialConsole, analyser: ScpiAnalyser
-    ):
+    def __init__(self, bench: config.BenchFile, server: Server, console: Console, analyser: ScpiAnalyser):
         self.bench, self.server, self.console, self.analyser = bench, server, console, analyser
         self.started = 0.0
 
@@ -81,9 +79,9 @@ def wires(vkbench) -> Iterator[Card]:
     """The instruments; the server is off."""
     bench = config.load(vkbench.bench)
     with ExitStack() as instruments:
-        bmc = instruments.enter_context(IpmiBmc(bench.bmc))
+        bmc = instruments.enter_context(open_bmc(bench))
         tracker = StateTracker(bench.server, bench.markers)
-        console = instruments.enter_context(SerialConsole(bench.console, tracker))
+        console = instruments.enter_context(open_console(bench, tracker))
         analyser = instruments.enter_context(ScpiAnalyser(bench.analyser))
         server = Server(bench, bmc, console, tracker)
         yield Card(bench, server, console, analyser)

@@ -18,7 +18,7 @@ from rich.table import Table
 from vkbench.cli import common, runs
 from vkbench.config import BenchFile
 from vkbench.evidence import RunDirectory
-from vkbench.server import scenario as panic
+from vkbench.server.scenario import SCENARIOS
 from vkbench.verdict import speed as verdict_speed
 from vkbench.virtual import build, speed
 
@@ -133,7 +133,7 @@ def _run_times(file: BenchFile, folder: Path, repeat: int) -> list[dict[str, Any
             values = []
             for turn in range(repeat):
                 last = folder / f"{name}-{turn}"
-                runs.make_run(file, panic.SCENARIOS[name], last)
+                runs.make_run(file, SCENARIOS[name], last)
                 values.append(_power_on_to_verdict(last))
             results.append(_result(f"{name}: power on to verdict", "s", "<= 25", values))
         return results

@@ -11,7 +11,7 @@ from rich.table import Table
 from vkbench import errors
 from vkbench.cli import common
 from vkbench.config import BenchFile
-from vkbench.instruments import IpmiBmc, ScpiAnalyser, SerialConsole
+from vkbench.instruments import ScpiAnalyser, open_bmc, open_console
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Check:
 
 
 def _bmc(bench: BenchFile) -> str:
-    with IpmiBmc(bench.bmc) as bmc:
+    with open_bmc(bench) as bmc:
         on, inventory = bmc.is_on(), bmc.inventory()
     return (
         f"logged in as {bench.bmc.user}; firmware {inventory['firmware']}; server is {'on' if on else 'off'}"
@@ -33,7 +33,7 @@ def _bmc(bench: BenchFile) -> str:
 
 
 def _console(bench: BenchFile) -> str:
-    with SerialConsole(bench.console):
+    with open_console(bench):
         return f"opens, {bench.console.baud} baud"
 
 

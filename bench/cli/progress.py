@@ -16,7 +16,7 @@ from rich.progress import (
 from vkbench.cli.common import err, say
 from vkbench.evidence import Step
 from vkbench.server.record import Reporter
-from vkbench.server.scenario import TYPICAL_S
+from vkbench.server.steps import TYPICAL_S
 
 
 @contextmanager

@@ -11,32 +11,33 @@ from vkbench.cli import common
 from vkbench.cli.progress import run_progress
 from vkbench.config import BenchFile
 from vkbench.report import write_report
-from vkbench.server import scenario as panic
 from vkbench.server.record import Surroundings
+from vkbench.server.run import run as execute
+from vkbench.server.scenario import SCENARIOS, Scenario
 from vkbench.verdict import Verdict, verify
 
 DEMO = ("panic-stock", "panic-post-notifiers")
 
 
-def make_run(bench: BenchFile, scenario: panic.Scenario, out: Path) -> Verdict:
+def make_run(bench: BenchFile, scenario: Scenario, out: Path) -> Verdict:
     """One run with its progress shown."""
     provider = common.provider_of(bench)
     surroundings = Surroundings()
     if provider is not None:
         surroundings = Surroundings({"virtual_bench": provider.inventory()}, list(provider.notes))
     with run_progress(scenario.name) as reporter:
-        return panic.run(bench, scenario, out, surroundings, reporter)
+        return execute(bench, scenario, out, surroundings, reporter)
 
 
-def _scenario(name: str) -> panic.Scenario:
-    if name not in panic.SCENARIOS:
-        raise errors.UserError(f"unknown scenario {name!r}; allowed: {', '.join(panic.SCENARIOS)}")
-    return panic.SCENARIOS[name]
+def _scenario(name: str) -> Scenario:
+    if name not in SCENARIOS:
+        raise errors.UserError(f"unknown scenario {name!r}; allowed: {', '.join(SCENARIOS)}")
+    return SCENARIOS[name]
 
 
 @common.command
 def run(
-    scenario: Annotated[str, typer.Argument(help=f"one of: {', '.join(panic.SCENARIOS)}")],
+    scenario: Annotated[str, typer.Argument(help=f"one of: {', '.join(SCENARIOS)}")],
     bench: common.BenchOption,
     out: Annotated[Path, typer.Option("--out", help="new folder for the evidence", show_default=False)],
     lab: Annotated[
@@ -61,7 +62,7 @@ def run(
     raise typer.Exit(common.EXIT_OF_RESULT[verdict.overall])
 
 
-def _show(out: Path, scenario: panic.Scenario, verdict: Verdict) -> None:
+def _show(out: Path, scenario: Scenario, verdict: Verdict) -> None:
     console = common.out()
     console.print(common.verdict_table(scenario.title, verdict))
     for rule in verdict.rules:
@@ -81,7 +82,7 @@ def demo(
     """Both panics on the virtual bench, judged, verified, reported. Exit code 0 only when both end as they must."""
     file = common.bench_file(bench)
     provider = common.need_provider(file)
-    runs: list[tuple[panic.Scenario, Path, Verdict]] = []
+    runs: list[tuple[Scenario, Path, Verdict]] = []
     started = provider.up(lambda text: common.say(f"lab: {text}"))
     try:
         for name in DEMO:

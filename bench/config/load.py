@@ -52,10 +52,18 @@ def parse(data: bytes, path: Path) -> BenchFile:
         raise BenchFileError([_problem(path, lines, item) for item in error.errors()], _HINT) from None
     bench._path = path.absolute()
     bench._sha256 = hashlib.sha256(data).hexdigest()
-    for secret in (bench.bmc.password, bench.server.login.password if bench.server.login else None):
-        if secret:
-            secret._folder = bench._path.parent
+    _set_folder(bench, bench._path.parent)
     return bench
+
+
+def _set_folder(table: BaseModel, folder: Path) -> None:
+    """Tell every table that holds a relative path where the bench file lies."""
+    if "_folder" in table.__private_attributes__:
+        table._folder = folder  # type: ignore[attr-defined]
+    for name in type(table).model_fields:
+        value = getattr(table, name)
+        if isinstance(value, BaseModel):
+            _set_folder(value, folder)
 
 
 def _syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:

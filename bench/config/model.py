@@ -15,6 +15,8 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 #: Longest text of the analyser's console trigger, in bytes (capture/layout.py TRIGGER_TEXT_MAX).
 TRIGGER_TEXT_MAX = 32
+#: IPMI 2.0 table 22-28.
+IPMI_USER_MAX = 16
 LITERAL_PASSWORD = (
     "a password is never written into the bench file, because that file is copied into repositories and "
     'reports; allowed: { env = "VARIABLE" } or { file = "PATH" }'
@@ -92,6 +94,12 @@ class Commands(_Table):
         min_length=1,
         description="in the crash kernel: `PEEK PADDR SIZE` reads old memory, as JSON lines",
     )
+    load_injector: str = Field(
+        "vk-load-injector", min_length=1, description="loads the panic injector (fixtures/server/injector)"
+    )
+    exercise: str = Field(
+        "vk-exercise", min_length=1, description="moves data through the card and compares each byte"
+    )
 
 
 class Login(_Table):
@@ -101,6 +109,48 @@ class Login(_Table):
     password: Secret | None = Field(None, description="where the password comes from")
     user_prompt: str = Field("login: ", min_length=1, description="text that asks for the user name")
     password_prompt: str = Field("Password: ", min_length=1, description="text that asks for the password")
+
+
+class Ssh(_Table):
+    """A second way into the running server, for files and long commands. The console stays the witness."""
+
+    host: str = Field(min_length=1, description="host name or address")
+    port: Port = Field(22, description="TCP port")
+    user: str = Field(
+        "root", min_length=1, description="user name; it must be root, or sudo without a password"
+    )
+    key: str = Field(
+        min_length=1,
+        description="private key file; `~` is the home folder, a relative path starts at the bench file's",
+    )
+    known_hosts: str | None = Field(
+        None,
+        min_length=1,
+        description="file with the server's host key; left out: the first key seen is kept for as long as the run lasts",
+    )
+    connect_timeout_s: Seconds = Field(15.0, description="longest wait for a connection, seconds")
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    def path(self, text: str) -> Path:
+        """One of the two files, absolute."""
+        return self._folder / Path(text).expanduser()
+
+
+class Kdump(_Table):
+    """How the crash kernel is armed, and what it does."""
+
+    style: Literal["command", "debian", "rhel", "suse"] = Field(
+        "command",
+        description="`command`: `arm_kdump` of [server.commands] loads it, and it ends in a shell; else the "
+        "distribution's own service, whose dump ends in a reboot",
+    )
+    crashkernel: str = Field(
+        "", description="wanted `crashkernel=`; what the running kernel has is compared. Empty: any but none"
+    )
+    dump_timeout_s: Seconds = Field(
+        900.0,
+        description="crash kernel's first text to the end of its dump, seconds; with a distribution's style",
+    )
 
 
 class Server(_Table):
@@ -119,6 +169,8 @@ class Server(_Table):
     crash_timeout_s: Seconds = Field(120.0, description="panic text to the crash kernel's prompt, seconds")
     commands: Commands = Field(default_factory=Commands, description="names of the commands on the server")
     login: Login | None = Field(None, description="only when the console asks for a login")
+    ssh: Ssh | None = Field(None, description="when the server can be reached over the network as well")
+    kdump: Kdump = Field(default_factory=Kdump, description="the crash kernel")
 
 
 class Markers(_Table):
@@ -166,32 +218,78 @@ MARKERS: dict[str, dict[str, str]] = {
 class Bmc(_Table):
     """The server's management controller."""
 
-    kind: Literal["ipmi"] = Field("ipmi", description="protocol: IPMI 2.0 over LAN, cipher suite 3")
+    kind: Literal["ipmi", "redfish"] = Field(
+        "ipmi", description="protocol: `ipmi` is IPMI 2.0 over LAN (lanplus), `redfish` is HTTPS"
+    )
     host: str = Field(min_length=1, description="host name or address")
-    port: Port = Field(623, description="UDP port")
-    user: str = Field(min_length=1, max_length=16, description="user name with the administrator privilege")
+    port: Port | None = Field(None, description="UDP port of IPMI (623) or TCP port of Redfish (443)")
+    user: str = Field(min_length=1, max_length=32, description="user name with the administrator privilege")
     password: Secret = Field(description="where the password comes from; never the password itself")
-    timeout_s: Seconds = Field(5.0, description="longest wait for an answer, seconds")
+    timeout_s: Seconds = Field(5.0, description="longest wait for an answer, seconds; give a slow BMC more")
     power_timeout_s: Seconds = Field(30.0, description="longest wait for the power to change, seconds")
+    cipher_suite: Literal[3, 17] = Field(
+        3, description="IPMI only: 3 (SHA-1, every IPMI 2.0 BMC has it) or 17 (SHA-256)"
+    )
+    tls: Literal["verify", "trust", "none"] = Field(
+        "verify",
+        description="Redfish only: `verify` the BMC's certificate, `trust` any (a BMC with its maker's own), "
+        "`none` for plain HTTP",
+    )
+    ca_file: str | None = Field(
+        None,
+        min_length=1,
+        description="Redfish only: certificate (PEM) that signed the BMC's; left out: the machine's own list",
+    )
+    system: str | None = Field(
+        None,
+        min_length=1,
+        description="Redfish only: id of the ComputerSystem, when the BMC has more than one",
+    )
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @model_validator(mode="after")
+    def _keys_of_the_kind(self) -> Self:
+        others = {"ipmi": ("tls", "ca_file", "system"), "redfish": ("cipher_suite",)}[self.kind]
+        wrong = [name for name in others if name in self.model_fields_set]
+        if wrong:
+            raise ValueError(f'{", ".join(wrong)}: not with kind = "{self.kind}"')
+        if self.kind == "ipmi" and len(self.user) > IPMI_USER_MAX:
+            raise ValueError(f"user: IPMI allows at most {IPMI_USER_MAX} characters")
+        return self
+
+    @property
+    def address_port(self) -> int:
+        """The port, the protocol's own when the file names none."""
+        return self.port or {"ipmi": 623, "redfish": 443}[self.kind]
+
+    @property
+    def ca_path(self) -> Path | None:
+        """``ca_file``, absolute; a relative path starts at the bench file's folder."""
+        return self._folder / Path(self.ca_file).expanduser() if self.ca_file else None
 
 
-_CONSOLE_URL = re.compile(r"^(socket://|rfc2217://|loop://|/dev/|spy://|alt://).+")
+_CONSOLE_URL = re.compile(r"^((socket://|rfc2217://|loop://|/dev/|spy://|alt://|hwgrep://).+|sol:)$")
+SOL = "sol:"
 
 
 class Console(_Table):
     """The server's serial console, as the host sees it."""
 
     url: str = Field(
-        description="pyserial URL: `/dev/ttyUSB0`, `socket://HOST:PORT` (raw TCP) or `rfc2217://HOST:PORT`"
+        description="pyserial URL: `/dev/ttyUSB0`, `socket://HOST:PORT` (raw TCP), `rfc2217://HOST:PORT`, "
+        "`spy://…`, `hwgrep://…`; or `sol:`, serial over LAN by the BMC"
     )
     baud: int = Field(115200, ge=50, le=4000000, description="bits per second; also part of the uncertainty")
     open_timeout_s: Seconds = Field(10.0, description="longest wait for the port, seconds")
+    sol: Bmc | None = Field(
+        None, description="only with `sol:`, and only when it is not [bmc] that carries it (a Redfish BMC)"
+    )
 
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
         if not _CONSOLE_URL.match(url):
-            raise ValueError("allowed are /dev/NAME, socket://HOST:PORT and rfc2217://HOST:PORT")
+            raise ValueError("allowed are /dev/NAME, socket://HOST:PORT, rfc2217://HOST:PORT and sol:")
         if url.startswith(("socket://", "rfc2217://")) and not re.search(r":\d+(/|\?|$)", url):
             raise ValueError("the URL needs a port: socket://HOST:PORT")
         return url
@@ -215,6 +313,40 @@ class Analyser(_Table):
     def _known(cls, text: str) -> str:
         if not _VISA.match(text):
             raise ValueError("allowed are TCPIP::HOST::PORT::SOCKET and ASRLdevice::INSTR")
+        return text
+
+
+_ANY_VISA = re.compile(r"^(TCPIP|ASRL|USB|GPIB)\S*::(INSTR|SOCKET)$", re.IGNORECASE)
+
+
+class Power(_Table):
+    """A power supply or switched outlet in the server's mains, by SCPI: for a true power cycle, and to record the power."""
+
+    resource: str = Field(
+        description="VISA resource: `TCPIP::HOST::INSTR`, `TCPIP::HOST::PORT::SOCKET`, `USB0::…::INSTR`, "
+        "`GPIB0::5::INSTR` or `ASRL/dev/ttyUSB2::INSTR`"
+    )
+    baud: int = Field(9600, ge=300, le=12000000, description="of an ASRL resource, bits per second")
+    timeout_s: Seconds = Field(5.0, description="longest wait for an answer, seconds")
+    channel: int | None = Field(
+        None, ge=1, le=64, description="output or outlet; left out: an instrument with only one"
+    )
+    select: str = Field(
+        "INST:NSEL {channel}", description="chooses the channel; empty when the commands name it"
+    )
+    on: str = Field("OUTP ON", min_length=1, description="switches on; `{channel}` is the channel's number")
+    off: str = Field("OUTP OFF", min_length=1, description="switches off")
+    state: str = Field("OUTP?", min_length=1, description="asks whether it is on: 1 or ON")
+    voltage: str = Field("MEAS:VOLT?", description="asks for volts; empty when it measures none")
+    current: str = Field("MEAS:CURR?", description="asks for amperes; empty when it measures none")
+    off_s: Seconds = Field(10.0, description="how long a power cycle stays off, seconds")
+    sample_s: Seconds = Field(0.1, description="between two samples of a recording, seconds")
+
+    @field_validator("resource")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        if not _ANY_VISA.match(text):
+            raise ValueError("must be a VISA resource, as TCPIP::HOST::INSTR or ASRL/dev/ttyUSB2::INSTR")
         return text
 
 
@@ -276,6 +408,13 @@ class Virtual(_Table):
     posted_writes: bool = Field(
         False, description="true: the guest does not wait for its BAR writes, as on a real link"
     )
+    server: Literal["initramfs", "debian"] = Field(
+        "initramfs",
+        description="what runs on the server: a root shell in memory, or Debian on a disk with GRUB, systemd and kdump-tools",
+    )
+    ipmi_port: Port | None = Field(None, description="a second door to the BMC, by IPMI; UDP")
+    redfish_port: Port | None = Field(None, description="a second door to the BMC, by Redfish; TCP")
+    rfc2217_port: Port | None = Field(None, description="a second door to the console, by RFC 2217; TCP")
 
 
 class BenchFile(_Table):
@@ -294,6 +433,7 @@ class BenchFile(_Table):
     console: Console = Field(description="serial console")
     analyser: Analyser = Field(description="logic analyser")
     dma: Dma = Field(default_factory=Dma, description="the card's traffic")
+    power: Power | None = Field(None, description="power supply or switched outlet, optional")
     capture: Capture = Field(default_factory=Capture, description="record memory")
     uncertainty: Uncertainty = Field(default_factory=Uncertainty, description="order of events")
     virtual: Virtual | None = Field(None, description="the virtual bench")
@@ -319,6 +459,19 @@ class BenchFile(_Table):
         if self.virtual is not None and self.provider != "virtual":
             raise ValueError('the table [virtual] is only allowed with provider = "virtual"')
         return self
+
+    @model_validator(mode="after")
+    def _sol(self) -> Self:
+        if self.console.sol is not None and self.console.url != SOL:
+            raise ValueError('[console.sol] is only allowed with url = "sol:"')
+        if self.console.url == SOL and (self.console.sol or self.bmc).kind != "ipmi":
+            raise ValueError('[console] url = "sol:" needs IPMI: [bmc] or [console.sol] with kind = "ipmi"')
+        return self
+
+    @property
+    def sol(self) -> Bmc:
+        """The BMC that carries serial over LAN."""
+        return self.console.sol or self.bmc
 
     @property
     def path(self) -> Path:

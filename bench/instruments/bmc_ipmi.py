@@ -51,7 +51,7 @@ class IpmiBmc:
     def __init__(self, settings: config.model.Bmc) -> None:
         self._settings = settings
         self._password = settings.password.read()
-        self.where = f"BMC {settings.host}:{settings.port}"
+        self.where = f"BMC {settings.host}:{settings.address_port}"
 
     def __enter__(self) -> Self:
         self.is_on()  # a wrong address or password must show now, not when the server has to be switched off
@@ -139,7 +139,7 @@ class IpmiBmc:
         settings = self._settings
         interface = _Interface(settings.timeout_s / (RETRIES + 1))
         ipmi = pyipmi.create_connection(interface)
-        ipmi.session.set_session_type_rmcp(settings.host, settings.port)
+        ipmi.session.set_session_type_rmcp(settings.host, settings.address_port)
         ipmi.session.set_auth_type_user(settings.user, self._password)
         ipmi.session.set_priv_level("ADMINISTRATOR")
         ipmi.target = pyipmi.Target(ipmb_address=BMC_ADDRESS)

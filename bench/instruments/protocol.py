@@ -3,13 +3,30 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from vkbench.capture.layout import Tap
 
+BootDevice = Literal["none", "pxe", "disk", "cd", "bios"]
+
+
+@dataclass(frozen=True)
+class WatchdogState:
+    """The BMC's watchdog timer (IPMI 2.0 section 27)."""
+
+    running: bool
+    action: str  #: "none", "reset", "power-off", "power-cycle"
+    countdown_s: float  #: what is left
+    initial_s: float
+
 
 class Bmc(Protocol):
-    """The server's management controller. Every method raises an InstrumentError within the bench file's timeout."""
+    """The server's management controller. Every method raises an InstrumentError within the bench file's timeout;
+    what this BMC or its protocol does not do raises BmcNotSupported. A BMC that answered once and then falls silent
+    raises BmcGone; the next call tries anew, so a BMC's own reboot is survived.
+    """
+
+    where: str  #: for messages: "BMC HOST:PORT"
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
@@ -29,14 +46,41 @@ class Bmc(Protocol):
     def reset(self) -> None:
         """Hard reset without a change of power."""
 
+    def shutdown(self) -> None:
+        """Ask the operating system to shut down (ACPI power button); does not wait."""
+
     def diagnostic_interrupt(self) -> None:
         """An NMI to the server."""
 
+    def set_boot_device(self, device: BootDevice, persistent: bool = False) -> None:
+        """Where the next boot comes from; ``none`` takes the override away."""
+
+    def boot_device(self) -> BootDevice:
+        """The override now in force."""
+
     def inventory(self) -> dict[str, Any]:
-        """Device id and, when there is one, the FRU's texts."""
+        """What identifies BMC and machine: keys ``protocol``, ``firmware`` and, when there are some, ``fru`` (texts)."""
+
+    def sensors(self) -> list[dict[str, Any]]:
+        """Each with name, value (None: not readable), unit and status."""
 
     def event_log(self) -> list[dict[str, Any]]:
-        """The system event log, oldest first."""
+        """The system event log, oldest first; ``timestamp``: seconds since 1970 or None, ``message``: text."""
+
+    def clear_event_log(self) -> None:
+        """Empty it, and wait until the BMC says so."""
+
+    def clock(self) -> float:
+        """The event log's clock, seconds since 1970."""
+
+    def watchdog(self) -> WatchdogState:
+        """The watchdog timer now."""
+
+    def start_watchdog(self, seconds: float, action: str = "reset") -> None:
+        """Set it and let it run. ``action`` as in WatchdogState."""
+
+    def stop_watchdog(self) -> None:
+        """Stop it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +97,8 @@ class Match:
 class Console(Protocol):
     """The server's serial console. Every byte since opening is kept."""
 
+    where: str  #: for messages: "console URL"
+
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
@@ -63,14 +109,62 @@ class Console(Protocol):
     def send(self, text: str) -> None:
         """Type text."""
 
-    def expect(self, pattern: Any, timeout: float, start: int | None = None) -> Match:
-        """Wait for a text (str) or regular expression; the search begins at ``start``, else behind the last match."""
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes as they are."""
+
+    def send_break(self, seconds: float = 0.25) -> None:
+        """Hold the line in BREAK. Raises ConsoleNotSupported where the line cannot carry one."""
+
+    def sysrq(self, key: str) -> None:
+        """Magic sysrq by BREAK and a key (Documentation/admin-guide/sysrq.rst)."""
+
+    def expect(self, pattern: Any, timeout: float, start: int | None = None, what: str = "") -> Match:
+        """Wait for a text (str) or regular expression; the search begins at ``start``, else behind the last match.
+
+        Terminal escapes and carriage returns count as they came. Raises ConsoleTimeout or ConsoleDead.
+        """
 
     def run(self, command: str, prompt: str, timeout: float) -> str:
         """Run a command in the shell and return what it printed. Raises CommandFailed on an exit status other than 0."""
 
     def text(self, start: int = 0) -> str:
         """What has come since a position."""
+
+
+@dataclass(frozen=True)
+class PowerSample:
+    """One sample of a power recording; None: not measured."""
+
+    time_s: float  #: host's monotonic clock since the recording began
+    volts: float | None
+    amperes: float | None
+
+
+class Power(Protocol):
+    """A power supply or switched outlet in front of the server."""
+
+    where: str
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def identify(self) -> str:
+        """*IDN?"""
+
+    def is_on(self) -> bool:
+        """True when the output is on."""
+
+    def switch(self, on: bool) -> None:
+        """Switch, and read the state back. Raises PowerRefused when it did not take."""
+
+    def cycle(self) -> None:
+        """Off, the bench file's ``off_s``, on."""
+
+    def start_recording(self) -> None:
+        """Sample voltage and current in the background."""
+
+    def stop_recording(self) -> list[PowerSample]:
+        """End it; the samples. An instrument that died in the middle gives what it had, and raises afterwards only when asked again."""
 
 
 @dataclass(frozen=True)

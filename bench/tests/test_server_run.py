@@ -23,7 +23,9 @@ from vkbench.instruments.protocol import (
     SegmentInfo,
 )
 from vkbench.server import scenario
+from vkbench.server import steps as parts
 from vkbench.server.record import Reporter, Surroundings, uncertainty
+from vkbench.server.run import run as make_run
 from vkbench.server.server import parse_peek
 from vkbench.server.states import State, StateTracker
 from vkbench.verdict import verify
@@ -59,7 +61,7 @@ class Fake:
             raise self.fail.pop(name)
 
     def drivers(self):
-        return scenario.Drivers(
+        return parts.Drivers(
             bmc=lambda bench: FakeBmc(self),
             console=lambda bench, *sinks: FakeConsole(self, sinks),
             analyser=lambda bench: FakeAnalyser(self),
@@ -179,7 +181,7 @@ class FakeAnalyser(Part):
 
 
 def run(fake, out, **more):
-    return scenario.run(BENCH, STOCK, out, drivers=fake.drivers(), **more)
+    return make_run(BENCH, STOCK, out, drivers=fake.drivers(), **more)
 
 
 FAILURES = [
@@ -242,7 +244,7 @@ def test_a_server_that_never_boots_is_named(tmp_path):
 
 
 def test_a_silent_card_stops_the_run_before_the_panic(tmp_path, monkeypatch):
-    monkeypatch.setattr(scenario, "DMA_STARTS_WITHIN_S", 0.1)
+    monkeypatch.setattr(parts, "DMA_STARTS_WITHIN_S", 0.1)
     monkeypatch.setattr(FakeAnalyser, "dma_sequence", lambda self: 5)
     fake = Fake()
     with pytest.raises(errors.DmaNotRunning, match="from 5 to 5"):
@@ -253,9 +255,7 @@ def test_a_silent_card_stops_the_run_before_the_panic(tmp_path, monkeypatch):
 def test_a_switch_that_does_not_take_stops_the_run_before_the_panic(tmp_path):
     fake = Fake()
     with pytest.raises(errors.KdumpNotArmed, match="reads 'N', set was 'Y'"):
-        scenario.run(
-            BENCH, scenario.SCENARIOS["panic-post-notifiers"], tmp_path / "run", drivers=fake.drivers()
-        )
+        make_run(BENCH, scenario.SCENARIOS["panic-post-notifiers"], tmp_path / "run", drivers=fake.drivers())
     assert "inject" not in fake.calls
 
 
@@ -308,7 +308,7 @@ def test_the_steps_of_a_whole_run_and_its_order(tmp_path):
         surroundings=Surroundings({"virtual_bench": {"qemu": "x"}}, ["a note"]),
     )
     assert verdict.overall == "INCONCLUSIVE"  # an empty capture proves nothing
-    assert [step.name for step in steps] == list(scenario.TYPICAL_S)
+    assert [step.name for step in steps] == list(parts.TYPICAL_S)
     assert all(step.ok for step in steps)
     order = ["self test", "power on", "vk-load", "dma start", "vk-arm-kdump", "arm", "inject", "vkpeek"]
     order += ["stop", "read capture", "power off"]
@@ -419,10 +419,10 @@ def test_a_login_prompt_is_answered(tmp_path):
             return Match(0, 1, "login: ", 0.0) if not isinstance(pattern, str) else found
 
     fake = Fake()
-    drivers = scenario.Drivers(
+    drivers = parts.Drivers(
         bmc=lambda bench: FakeBmc(fake),
         console=lambda bench, *sinks: Console(fake, sinks),
         analyser=lambda bench: FakeAnalyser(fake),
     )
-    scenario.run(bench, STOCK, tmp_path / "run", drivers=drivers)
+    make_run(bench, STOCK, tmp_path / "run", drivers=drivers)
     assert sent[0] == "root\n"
