@@ -69,13 +69,15 @@ class Server:
     smp: virtual CPUs; one is quickest under TCG on a small machine
     acceleration: "tcg" or "kvm", see probe_acceleration()
     kernel, initrd, append: direct kernel boot; None takes what `fixtures/server/build.py` made
+    disk: raw image to boot from instead, by its own boot loader; the server writes to it
+    ssh_port: TCP port on loopback that leads to the server's SSH, through a network card that has no other way out
     extra_append: more words for the kernel's command line
     card: UNIX socket of the vfio-user server that is the card; None leaves the slot empty
     posted_writes: False makes the guest wait for each BAR write, which orders a doorbell before later
     console bytes
     serial: where COM1 dials to; None discards it
     ipmi_port: TCP port on loopback where the BMC's VM channel listens; None leaves the KCS interface out
-    qmp: UNIX socket that QEMU listens on for QMP; None leaves it out
+    qmp: UNIX sockets that QEMU listens on for QMP, one for each client
     reconnect_ms: how often a lost serial or BMC connection is dialled again
     """
 
@@ -86,11 +88,13 @@ class Server:
     initrd: Path | None = None
     append: str | None = None
     extra_append: str = ""
+    disk: Path | None = None
+    ssh_port: int | None = None
     card: Path | None = None
     posted_writes: bool = False
     serial: Address | None = None
     ipmi_port: int | None = None
-    qmp: Path | None = None
+    qmp: tuple[Path, ...] = ()
     reconnect_ms: int = 500
     extra: tuple[str, ...] = field(default=())
 
@@ -126,19 +130,15 @@ def arguments(server: Server, parts: paths.ServerParts | None = None) -> list[st
     """QEMU's arguments, without the program. `parts` stands in for a kernel that is not named."""
     if server.acceleration not in ("tcg", "kvm"):
         raise ValueError(f"acceleration {server.acceleration!r}: allowed are 'tcg' and 'kvm'")
-    if server.kernel is None and parts is None:
-        parts = paths.server_parts()
-    kernel = server.kernel or parts.kernel  # type: ignore[union-attr]
-    initrd = server.initrd or (parts.initrd if parts else None)
-    append = server.append if server.append is not None else (parts.append if parts else "")
     argv = ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]
     argv += ["-machine", "q35,memory-backend=ram", "-accel", server.acceleration]
     # No -cpu: QEMU's default model boots about twice as fast under TCG as `max`.
     argv += ["-m", f"{server.memory_mib}M", "-smp", str(server.smp)]
     argv += ["-object", f"memory-backend-memfd,id=ram,size={server.memory_mib}M,share=on"]
-    argv += ["-kernel", str(kernel), "-append", f"{append} {server.extra_append}".strip()]
-    if initrd is not None:
-        argv += ["-initrd", str(initrd)]
+    argv += _disk(server.disk) if server.disk is not None else _direct_boot(server, parts)
+    if server.ssh_port is not None:
+        argv += ["-netdev", f"user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:{server.ssh_port}-:22"]
+        argv += ["-device", "virtio-net-pci,netdev=net0,romfile="]
     argv += ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1"]
     if server.card is not None:
         argv += card_arguments(server.card, server.posted_writes)
@@ -148,9 +148,29 @@ def arguments(server: Server, parts: paths.ServerParts | None = None) -> list[st
     if server.ipmi_port is not None:
         argv += _chardev("ipmi0", TcpAddress("127.0.0.1", server.ipmi_port), server.reconnect_ms)
         argv += ["-device", "ipmi-bmc-extern,id=bmc0,chardev=ipmi0", "-device", "isa-ipmi-kcs,bmc=bmc0"]
-    if server.qmp is not None:
-        argv += ["-qmp", f"unix:{_option(server.qmp)},server=on,wait=off"]
+    for socket in server.qmp:
+        argv += ["-qmp", f"unix:{_option(socket)},server=on,wait=off"]
     return [*argv, *server.extra]
+
+
+def _disk(image: Path) -> list[str]:
+    drive = {"driver": "raw", "node-name": "disk0", "file": {"driver": "file", "filename": str(image)}}
+    return [
+        "-blockdev",
+        json.dumps(drive, separators=(",", ":")),
+        "-device",
+        "virtio-blk-pci,drive=disk0,bootindex=0",
+    ]
+
+
+def _direct_boot(server: Server, parts: paths.ServerParts | None) -> list[str]:
+    if server.kernel is None and parts is None:
+        parts = paths.server_parts()
+    kernel = server.kernel or parts.kernel  # type: ignore[union-attr]
+    initrd = server.initrd or (parts.initrd if parts else None)
+    append = server.append if server.append is not None else (parts.append if parts else "")
+    argv = ["-kernel", str(kernel), "-append", f"{append} {server.extra_append}".strip()]
+    return [*argv, "-initrd", str(initrd)] if initrd is not None else argv
 
 
 def command(server: Server, program: paths.QemuProgram, parts: paths.ServerParts | None = None) -> list[str]:
