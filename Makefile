@@ -2,7 +2,7 @@
 # The two commands of the README (demo, test) and what stands behind them. Every target may be run again.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo test lint unit rtl proofs cosim system bench formal synth mutants testplan coverage fuzz clean
+.PHONY: help setup setup-test demo test lint unit rtl proofs cosim parts system distro bench formal synth mutants testplan coverage fuzz clean
 
 BENCH ?= fixtures/benches/virtual.toml
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
@@ -19,9 +19,10 @@ demo: setup ## two panics on the virtual bench, judged, with an HTML report
 	@vkbench demo --bench $(BENCH) --out $(OUT)
 
 test: setup-test lint ## everything that CI checks
-	@echo "== unit tests, RTL tests and proofs side by side, a quarter of an hour; each is shown when it has ended"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit rtl proofs
-	@$(MAKE) --no-print-directory cosim system
+	@echo "== what needs no server, two at a time, some 25 minutes; each is shown when it has ended"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target rtl unit proofs cosim parts
+	@echo "== the virtual server, bare and as a distribution, side by side, some 15 minutes"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target system distro
 
 setup-test:
 	@fixtures/host/setup.sh --test
@@ -46,11 +47,19 @@ cosim:
 	@echo "== co-simulation behind its sockets"
 	$(PYTEST) --junitxml=build/junit/cosim.xml rtl/cosim/tests
 
-system:
+parts:
+	@echo "== what the virtual server is made of"
+	python fixtures/server/build.py --debian
+
+system: parts
 	@echo "== virtual server, and host tests on $(BENCH)"
-	python fixtures/server/build.py
-	$(PYTEST) --junitxml=build/junit/server.xml fixtures/server
-	$(PYTEST) --junitxml=build/junit/host.xml host_tests --bench $(BENCH)
+	$(PYTEST) --junitxml=build/junit/server.xml fixtures/server -m "not debian"
+	$(PYTEST) --junitxml=build/junit/host.xml host_tests --bench $(BENCH) --runs build/runs/host
+
+distro: parts
+	@echo "== the same with a distribution on the server"
+	$(PYTEST) --junitxml=build/junit/distro.xml host_tests/test_distro.py --bench fixtures/benches/debian.toml --runs build/runs/distro
+	$(PYTEST) --junitxml=build/junit/debian.xml fixtures/server -m debian
 
 bench: setup ## measure speeds; prints tables, writes build/throughput.json and build/bench.json
 	@python rtl/tests/pcie/throughput.py --out build/throughput.json

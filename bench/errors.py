@@ -109,6 +109,10 @@ class ConsoleTimeout(InstrumentError):
     """The text did not come in time."""
 
 
+class ConsoleGarbled(InstrumentError):
+    """Text on the console was damaged on its way, so what it says is not used."""
+
+
 class AnalyserUnreachable(InstrumentError):
     """The analyser's port cannot be opened."""
 
@@ -206,6 +210,10 @@ class NoPanic(ServerError):
 
 class NoCrashKernel(ServerError):
     """The server panicked and its crash kernel did not come up."""
+
+
+class StateUnclear(ServerError):
+    """Console, BMC and card do not tell the same of the server."""
 
 
 class BenchBusy(BenchError):

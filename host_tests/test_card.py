@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from vkbench import config, errors
-from vkbench.instruments import Console, ScpiAnalyser, open_bmc, open_console
+from vkbench.instruments import Console, ScpiAnalyser
 from vkbench.server.server import Server
-from vkbench.server.states import StateTracker
 
 DRIVER = "/sys/bus/pci/drivers/bcm-vk"
 FIRMWARE = "/lib/firmware/vk_a0-boot"
@@ -75,18 +73,10 @@ def done(text: str, words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def wires(vkbench) -> Iterator[Card]:
+def wires(bench, server, console, analyser) -> Iterator[Card]:
     """The instruments; the server is off."""
-    bench = config.load(vkbench.bench)
-    with ExitStack() as instruments:
-        bmc = instruments.enter_context(open_bmc(bench))
-        tracker = StateTracker(bench.server, bench.markers)
-        console = instruments.enter_context(open_console(bench, tracker))
-        analyser = instruments.enter_context(ScpiAnalyser(bench.analyser))
-        server = Server(bench, bmc, console, tracker)
-        yield Card(bench, server, console, analyser)
-        analyser.boot_mode("RUN")
-        server.power_off()
+    yield Card(bench, server, console, analyser)
+    analyser.boot_mode("RUN")
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ SCENARIOS = {"panic-stock": "FAIL", "panic-post-notifiers": "PASS"}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_panic_under_back_to_back_writes_is_captured_whole(vkbench, altered_bench, tmp_path, scenario):
+def test_a_panic_under_back_to_back_writes_is_captured_whole(vkbench, altered_bench, run_directory, scenario):
     bench = altered_bench({"period_s = 0.0005\nlength = 64": "period_s = 0\nlength = 256"})
-    out = tmp_path / "run"
+    out = run_directory / "run"
     result = vkbench("run", scenario, "--bench", bench, "--out", out, "--json")
     assert result.code == (0 if SCENARIOS[scenario] == "PASS" else 1), result.stderr
     run = json.loads((out / "run.json").read_text())

@@ -7,12 +7,14 @@ import json
 import signal
 import socket
 import time
-from urllib.parse import urlsplit
+from unittest.mock import ANY
 
 import pytest
 
 #: An instrument that does not answer must be named within this time, in seconds.
 NAMED_WITHIN = 60
+#: Of the time that a boot may take: by then every server has said something on its console.
+SHARE_OF_A_BOOT = 6
 
 
 @pytest.fixture
@@ -33,68 +35,63 @@ def aborted(out):
     return record["abort"]
 
 
-def console_port(bench_table) -> int:
-    return urlsplit(bench_table["console"]["url"]).port
-
-
 def test_a_silent_analyser_is_named_and_the_run_is_sealed(
-    vkbench, altered_bench, bench_table, silent_port, tmp_path
+    vkbench, altered_bench, bench_table, silent_port, run_directory
 ):
     resource = bench_table["analyser"]["resource"]
     bench = altered_bench({resource: f"TCPIP::127.0.0.1::{silent_port}::SOCKET"})
-    result = run(vkbench, bench, tmp_path / "run")
+    result = run(vkbench, bench, run_directory)
     assert result.code == 4, result.stderr
     assert "analyser" in result.stderr.lower() and "Traceback" not in result.stderr
-    assert aborted(tmp_path / "run")
+    assert aborted(run_directory)
 
 
-def test_a_dead_console_is_named(vkbench, altered_bench, bench_table, tmp_path):
+def test_a_dead_console_is_named(vkbench, altered_bench, bench_table, run_directory):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         free = unused.getsockname()[1]
-    bench = altered_bench({str(console_port(bench_table)): str(free)})
-    result = run(vkbench, bench, tmp_path / "run")
+    url = f'url = "{bench_table["console"]["url"]}"'
+    bench = altered_bench({url: f'url = "socket://127.0.0.1:{free}"'})
+    result = run(vkbench, bench, run_directory)
     assert result.code == 4, result.stderr
     assert "console" in result.stderr.lower() and "Traceback" not in result.stderr
 
 
-def test_a_wrong_bmc_password_is_named(vkbench, bench_file, tmp_path):
+def test_a_wrong_bmc_password_is_named(vkbench, altered_bench, bench_file, run_directory, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("not-the-password\n")
-    text = bench_file.read_text()
-    line = next(line for line in text.splitlines() if line.startswith("password"))
-    bench = tmp_path / "wrong.toml"
-    bench.write_text(text.replace(line, f'password = {{ file = "{secret}" }}'))
-    result = run(vkbench, bench, tmp_path / "run")
+    _before, _header, table = bench_file.read_text().partition("[bmc]")
+    line = next(line for line in table.splitlines() if line.startswith("password"))
+    bench = altered_bench({line: f'password = {{ file = "{secret}" }}'})
+    result = run(vkbench, bench, run_directory)
     assert result.code == 4, result.stderr
     assert "password" in result.stderr.lower() and "Traceback" not in result.stderr
-    for path in (tmp_path / "run").rglob("*"):
+    for path in run_directory.rglob("*"):
         assert b"not-the-password" not in path.read_bytes()
 
 
-def test_a_server_that_never_boots_ends_the_run_in_time(vkbench, altered_bench, bench_table, tmp_path):
-    prompt = bench_table["server"]["prompt"]
-    bench = altered_bench({prompt: "no such prompt "})
-    text = bench.read_text()
-    bench.write_text(
-        "\n".join("boot_timeout_s = 10" if "boot_timeout_s" in line else line for line in text.splitlines())
-    )
-    result = run(vkbench, bench, tmp_path / "run")
+def test_a_server_that_never_boots_ends_the_run_in_time(vkbench, altered_bench, bench, run_directory):
+    prompt, limit = bench.server.prompt, bench.server.boot_timeout_s / SHARE_OF_A_BOOT
+    altered = altered_bench({f'"{prompt}"': '"no such prompt "'})
+    lines = [line for line in altered.read_text().splitlines() if not line.startswith("boot_timeout_s")]
+    lines.insert(lines.index("[server]") + 1, f"boot_timeout_s = {limit}")
+    altered.write_text("\n".join(lines))
+    result = run(vkbench, altered, run_directory, timeout=limit + NAMED_WITHIN)
     assert result.code == 4, result.stderr
-    assert aborted(tmp_path / "run")
-    assert b"Linux version" in (tmp_path / "run/console.raw").read_bytes()
+    assert aborted(run_directory) == {"error": "ServerNeverBooted", "detail": ANY}
+    assert (run_directory / "console.raw").read_bytes(), "what came on the console is kept"
 
 
-def test_ctrl_c_leaves_a_sealed_aborted_run_and_a_bench_that_works(vkbench, tmp_path):
-    process = vkbench.start("run", "panic-stock", "--bench", vkbench.bench, "--out", tmp_path / "run")
+def test_ctrl_c_leaves_a_sealed_aborted_run_and_a_bench_that_works(vkbench, run_directory):
+    process = vkbench.start("run", "panic-stock", "--bench", vkbench.bench, "--out", run_directory)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "run/console.raw").exists() and time.monotonic() < deadline:
+    while not (run_directory / "console.raw").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     _stdout, stderr = process.communicate(timeout=NAMED_WITHIN)
     assert process.returncode == 4, stderr
     assert "Traceback" not in stderr
-    assert aborted(tmp_path / "run")
+    assert aborted(run_directory)
     doctor = vkbench("doctor", "--bench", vkbench.bench)
     assert doctor.code == 0, doctor.stdout + doctor.stderr
 

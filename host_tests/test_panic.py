@@ -15,13 +15,13 @@ def panic(vkbench, scenario, out):
 
 
 @pytest.fixture(scope="module")
-def stock(vkbench, tmp_path_factory):
-    return (out := tmp_path_factory.mktemp("runs") / "stock"), *panic(vkbench, "panic-stock", out)
+def stock(vkbench, module_directory):
+    return (out := module_directory / "stock"), *panic(vkbench, "panic-stock", out)
 
 
 @pytest.fixture(scope="module")
-def post(vkbench, tmp_path_factory):
-    return (out := tmp_path_factory.mktemp("runs") / "post"), *panic(vkbench, "panic-post-notifiers", out)
+def post(vkbench, module_directory):
+    return (out := module_directory / "post"), *panic(vkbench, "panic-post-notifiers", out)
 
 
 def rules(verdict):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vkbench import __version__, errors
-from vkbench.cli import benchmark, capture, doctor, files, lab, runs
+from vkbench.cli import benchmark, bmc, capture, console, doctor, files, lab, runs, server
 
 app = typer.Typer(
     help="Measures whether a PCIe card stops its DMA before a panicking server jumps into its crash kernel.",
@@ -18,6 +18,9 @@ app = typer.Typer(
 )
 app.command()(doctor.doctor)
 app.add_typer(lab.app, name="lab")
+app.command()(console.console)
+app.add_typer(bmc.app, name="bmc")
+app.add_typer(server.app, name="server")
 app.command()(runs.run)
 app.command()(files.verify)
 app.command()(files.report)

@@ -18,6 +18,7 @@ from rich.table import Table
 from vkbench.cli import common, runs
 from vkbench.config import BenchFile
 from vkbench.evidence import RunDirectory
+from vkbench.instruments import lock
 from vkbench.server.scenario import SCENARIOS
 from vkbench.verdict import speed as verdict_speed
 from vkbench.virtual import build, speed
@@ -55,7 +56,10 @@ def benchmark(
         *_link_use(),
         *_judging(repeat),
     ]
-    with tempfile.TemporaryDirectory(prefix="vkbench-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="vkbench-") as folder,
+        lock.taken(file, common.WAIT_S, common.say),
+    ):
         results += _run_times(file, Path(folder), repeat)
     table = Table(title="vkbench benchmark", title_justify="left")
     for heading in ("figure", "median", "least", "most", "unit", "goal"):

@@ -22,6 +22,11 @@ from vkbench.config import BenchFile, load
 from vkbench.evidence import EvidenceError
 
 BenchOption = Annotated[Path, typer.Option("--bench", help="bench file (TOML)", show_default=False)]
+WaitOption = Annotated[
+    float, typer.Option("--bench-wait", min=0, help="seconds to wait for a bench that another program has")
+]
+#: Somebody's doctor is over in that time; somebody's run is not, and is then named.
+WAIT_S = 60.0
 JsonOption = Annotated[bool, typer.Option("--json", help="machine-readable output on stdout")]
 EXIT_OF_RESULT = {
     "PASS": errors.EXIT_DONE,
@@ -134,4 +139,6 @@ def overall_line(verdict: Any) -> str:
     if verdict.must_fail:
         remarks = {"FAIL": ", as it must", "PASS": ", but it must FAIL: do not trust this bench"}
         expected = remarks.get(verdict.overall, ", though it must FAIL")
+        if verdict.overall == "FAIL" and not verdict.as_expected:
+            expected = ", but its panic took another way: it controls nothing"
     return f"[{STYLE_OF_RESULT[verdict.overall]}]{verdict.overall}[/]{expected}"

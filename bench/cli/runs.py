@@ -10,7 +10,9 @@ from vkbench import errors, interrupts
 from vkbench.cli import common
 from vkbench.cli.progress import run_progress
 from vkbench.config import BenchFile
+from vkbench.instruments import lock
 from vkbench.report import write_report
+from vkbench.server.injections import DEFAULT, INJECTIONS, with_injection
 from vkbench.server.record import Surroundings
 from vkbench.server.run import run as execute
 from vkbench.server.scenario import SCENARIOS, Scenario
@@ -35,26 +37,55 @@ def _scenario(name: str) -> Scenario:
     return SCENARIOS[name]
 
 
+def _list(wanted: bool) -> None:
+    """The scenarios and the injections, by name."""
+    if not wanted:
+        return
+    console = common.out()
+    names = {
+        "scenarios": {one.name: one.title for one in SCENARIOS.values()},
+        "injections, by --injection NAME with a panic scenario": {
+            row.name: row.what for row in INJECTIONS.values()
+        },
+    }
+    for title, rows in names.items():
+        console.print(f"{title}:", markup=False)
+        for name, what in rows.items():
+            console.print(f"  {name:<21}{what}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(errors.EXIT_DONE)
+
+
 @common.command
 def run(
     scenario: Annotated[str, typer.Argument(help=f"one of: {', '.join(SCENARIOS)}")],
     bench: common.BenchOption,
     out: Annotated[Path, typer.Option("--out", help="new folder for the evidence", show_default=False)],
+    injection: Annotated[
+        str, typer.Option("--injection", help="how the server is made to panic; --list names all")
+    ] = DEFAULT,
     lab: Annotated[
         bool, typer.Option("--lab", help="bring the virtual bench up first, and down again if it was down")
     ] = False,
+    listed: Annotated[
+        bool,
+        typer.Option("--list", help="list scenarios and injections, and exit", is_eager=True, callback=_list),
+    ] = False,
+    bench_wait: common.WaitOption = common.WAIT_S,
     as_json: common.JsonOption = False,
 ) -> None:
     """Make one run: evidence and verdict in a new folder. Exit code 0 PASS, 1 FAIL, 2 INCONCLUSIVE."""
     chosen, file = _scenario(scenario), common.bench_file(bench)
+    if injection != DEFAULT:
+        chosen = with_injection(chosen, injection, file.server.arch)
     provider = common.need_provider(file) if lab else None
-    started = bool(provider and provider.up(lambda text: common.say(f"lab: {text}")))
-    try:
-        verdict = make_run(file, chosen, out)
-    finally:
-        if provider and started:
-            with interrupts.held():
-                provider.down()
+    with lock.taken(file, bench_wait, common.say):
+        started = bool(provider and provider.up(lambda text: common.say(f"lab: {text}")))
+        try:
+            verdict = make_run(file, chosen, out)
+        finally:
+            if provider and started:
+                with interrupts.held():
+                    provider.down()
     if as_json:
         common.print_json({"run": str(out), **verdict.model_dump(mode="json", by_alias=True)})
     else:
@@ -77,21 +108,23 @@ def demo(
         Path, typer.Option("--out", help="new folder for both runs and the report", show_default=False)
     ],
     bench: common.BenchOption = Path("fixtures/benches/virtual.toml"),
+    bench_wait: common.WaitOption = common.WAIT_S,
     as_json: common.JsonOption = False,
 ) -> None:
     """Both panics on the virtual bench, judged, verified, reported. Exit code 0 only when both end as they must."""
     file = common.bench_file(bench)
     provider = common.need_provider(file)
     runs: list[tuple[Scenario, Path, Verdict]] = []
-    started = provider.up(lambda text: common.say(f"lab: {text}"))
-    try:
-        for name in DEMO:
-            chosen = _scenario(name)
-            runs.append((chosen, out / name, make_run(file, chosen, out / name)))
-    finally:
-        if started:
-            with interrupts.held():
-                provider.down()
+    with lock.taken(file, bench_wait, common.say):
+        started = provider.up(lambda text: common.say(f"lab: {text}"))
+        try:
+            for name in DEMO:
+                chosen = _scenario(name)
+                runs.append((chosen, out / name, make_run(file, chosen, out / name)))
+        finally:
+            if started:
+                with interrupts.held():
+                    provider.down()
     problems = [problem for _, path, _ in runs for problem in _verified(path)]
     html = write_report([path for _, path, _ in runs], out / "report.html").absolute()
     good = not problems and all(verdict.as_expected for _, _, verdict in runs)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from vkbench.config import visa
 from vkbench.errors import SecretError
 
 Arch = Literal["x86_64", "aarch64"]
@@ -100,6 +101,14 @@ class Commands(_Table):
     exercise: str = Field(
         "vk-exercise", min_length=1, description="moves data through the card and compares each byte"
     )
+    regs: str = Field(
+        "vkregs",
+        min_length=1,
+        description="`REGS SLOT [BAR:OFFSET+BYTES,...]` shows configuration space, BARs and registers, as JSON lines",
+    )
+    ring: str = Field(
+        "vkring", min_length=1, description="`RING SLOT OFFSET VALUE` writes 32 bits into BAR 0 (a doorbell)"
+    )
 
 
 class Login(_Table):
@@ -171,6 +180,11 @@ class Server(_Table):
     login: Login | None = Field(None, description="only when the console asks for a login")
     ssh: Ssh | None = Field(None, description="when the server can be reached over the network as well")
     kdump: Kdump = Field(default_factory=Kdump, description="the crash kernel")
+    features: list[str] = Field(
+        default_factory=list,
+        description="what tests may ask for by `needs(…)` and no other key says: `iommu` (it translates the card's "
+        "DMA), or any word of your own",
+    )
 
 
 class Markers(_Table):
@@ -281,6 +295,11 @@ class Console(_Table):
     )
     baud: int = Field(115200, ge=50, le=4000000, description="bits per second; also part of the uncertainty")
     open_timeout_s: Seconds = Field(10.0, description="longest wait for the port, seconds")
+    take_over: bool = Field(
+        False,
+        description="only with `sol:`: end another client's session (a killed program leaves one for a minute) instead of "
+        "saying that the console is in use",
+    )
     sol: Bmc | None = Field(
         None, description="only with `sol:`, and only when it is not [bmc] that carries it (a Redfish BMC)"
     )
@@ -293,9 +312,6 @@ class Console(_Table):
         if url.startswith(("socket://", "rfc2217://")) and not re.search(r":\d+(/|\?|$)", url):
             raise ValueError("the URL needs a port: socket://HOST:PORT")
         return url
-
-
-_VISA = re.compile(r"^(TCPIP\d*::[^:]+::(\d+::SOCKET|.*INSTR)|ASRL.+::INSTR)$", re.IGNORECASE)
 
 
 class Analyser(_Table):
@@ -311,12 +327,8 @@ class Analyser(_Table):
     @field_validator("resource")
     @classmethod
     def _known(cls, text: str) -> str:
-        if not _VISA.match(text):
-            raise ValueError("allowed are TCPIP::HOST::PORT::SOCKET and ASRLdevice::INSTR")
+        visa.canonical(text, ("TCPIP", "ASRL"))
         return text
-
-
-_ANY_VISA = re.compile(r"^(TCPIP|ASRL|USB|GPIB)\S*::(INSTR|SOCKET)$", re.IGNORECASE)
 
 
 class Power(_Table):
@@ -345,9 +357,19 @@ class Power(_Table):
     @field_validator("resource")
     @classmethod
     def _known(cls, text: str) -> str:
-        if not _ANY_VISA.match(text):
-            raise ValueError("must be a VISA resource, as TCPIP::HOST::INSTR or ASRL/dev/ttyUSB2::INSTR")
+        visa.canonical(text)
         return text
+
+    @model_validator(mode="after")
+    def _channel_is_there(self) -> Self:
+        names = [
+            name
+            for name in ("on", "off", "state", "voltage", "current")
+            if "{channel}" in getattr(self, name)
+        ]
+        if names and self.channel is None:
+            raise ValueError(f"{', '.join(names)}: {{channel}} is used, so the key channel is needed")
+        return self
 
 
 class Dma(_Table):
@@ -464,6 +486,8 @@ class BenchFile(_Table):
     def _sol(self) -> Self:
         if self.console.sol is not None and self.console.url != SOL:
             raise ValueError('[console.sol] is only allowed with url = "sol:"')
+        if self.console.take_over and self.console.url != SOL:
+            raise ValueError('[console] take_over is only allowed with url = "sol:"')
         if self.console.url == SOL and (self.console.sol or self.bmc).kind != "ipmi":
             raise ValueError('[console] url = "sol:" needs IPMI: [bmc] or [console.sol] with kind = "ipmi"')
         return self

@@ -14,11 +14,33 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+class Expectation(_Model):
+    """Which way through the kernel the injection must take, and what shows it (bench/server/injections.py)."""
+
+    path: Literal["panic()", "die", "nmi", "none", "loop"]
+    texts: list[str] = Field(default_factory=list)  #: on the console from the panic marker on, in this order
+    never: list[str] = Field(
+        default_factory=list
+    )  #: not on the console between the panic marker and the jump
+    doorbell: bool  #: the panic notifier rings the card's doorbell
+    jump: bool  #: the crash kernel comes
+
+    @field_validator("texts", "never")
+    @classmethod
+    def _not_empty(cls, texts: list[str]) -> list[str]:
+        if not all(texts):
+            raise ValueError("a text must not be empty: it would be found everywhere")
+        return texts
+
+
 class RunConfig(_Model):
-    """How the server under test was set up, and how it was made to panic."""
+    """How the server under test was set up, and how it was made to panic. ``expect``: None in a run.json that was
+    made before there was one, and in a run without panic.
+    """
 
     crash_kexec_post_notifiers: bool
     injection: str = "sysrq-c"
+    expect: Expectation | None = None
 
 
 class Abort(_Model):
@@ -97,6 +119,7 @@ class RunRecord(_Model):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     scenario: str
     title: str
+    kind: Literal["panic", "reset"] = "panic"
     config: RunConfig
     must_fail: bool = False
     started_utc: str

@@ -20,9 +20,20 @@ from vkbench.instruments.protocol import (
     Qualification,
     SegmentInfo,
 )
-from vkbench.instruments.scpi import ScpiLink
+from vkbench.instruments.scpi import DEVICE_CLEAR, Kind, ScpiLink
 
 IDN = re.compile(r"vkbench,VK-LA\d+,[0-9A-Fa-f]{32},[^,\s]+$")
+KIND = Kind(
+    "analyser",
+    "analyser",
+    IDN,
+    errors.AnalyserUnreachable,
+    errors.AnalyserSilent,
+    errors.AnalyserGarbled,
+    errors.AnalyserRefused,
+    DEVICE_CLEAR,
+    "Is the analyser powered and its firmware running? (a virtual bench: vkbench lab status)",
+)
 CHUNK_RECORDS = 2048  # of one CAPTure:DATA?: 64 KiB, so that progress shows and a lost byte is soon noticed
 STATES = ("IDLE", "ARMED", "TRIGGERED", "DONE")
 POLL_S = 0.02
@@ -46,7 +57,7 @@ class ScpiAnalyser:
 
     def __init__(self, settings: config.model.Analyser) -> None:
         self._settings = settings
-        self._link = ScpiLink(settings, IDN)
+        self._link = ScpiLink(settings, KIND)
 
     @property
     def where(self) -> str:

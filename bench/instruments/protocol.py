@@ -16,8 +16,8 @@ class WatchdogState:
 
     running: bool
     action: str  #: "none", "reset", "power-off", "power-cycle"
-    countdown_s: float  #: what is left
-    initial_s: float
+    countdown_s: float | None  #: what is left; None: the BMC does not say
+    initial_s: float | None
 
 
 class Bmc(Protocol):
@@ -124,8 +124,13 @@ class Console(Protocol):
         Terminal escapes and carriage returns count as they came. Raises ConsoleTimeout or ConsoleDead.
         """
 
-    def run(self, command: str, prompt: str, timeout: float) -> str:
-        """Run a command in the shell and return what it printed. Raises CommandFailed on an exit status other than 0."""
+    def run(self, command: str, prompt: str, timeout: float, checked: bool = False) -> str:
+        """Run a command in the shell and return what it printed, without the kernel's messages and terminal escapes.
+
+        ``checked``: command and output are compared by checksum, so a lost byte in either is an error and never a wrong
+        answer; the output then comes at the end only. Raises CommandFailed on an exit status other than 0,
+        ConsoleTimeout, ConsoleDead, or ConsoleGarbled.
+        """
 
     def text(self, start: int = 0) -> str:
         """What has come since a position."""
@@ -159,6 +164,9 @@ class Power(Protocol):
 
     def cycle(self) -> None:
         """Off, the bench file's ``off_s``, on."""
+
+    def measure(self) -> PowerSample:
+        """One sample, now."""
 
     def start_recording(self) -> None:
         """Sample voltage and current in the background."""
@@ -318,3 +326,6 @@ class Analyser(Protocol):
 
     def dma_sequence(self) -> int:
         """Number of the next write."""
+
+    def card_status(self) -> int:
+        """The card's STATUS register on the lab bus (rtl/regs/vk_lab.rdl)."""

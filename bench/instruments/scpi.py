@@ -9,49 +9,78 @@ import re
 import time
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Self
 
 import pyvisa
 from pyvisa import constants
 
 from vkbench import config, errors
+from vkbench.config import visa
 
 QUIET_S = 0.05  # no byte for so long: what an earlier program left unread has drained
 DRAIN_MAX = 64 << 20  # bytes; more than any record memory: an instrument that never stops talking
 DEVICE_CLEAR = "\x03"  # Ctrl-C: drops half a command, and ends a block that nobody reads any more
 ERROR_QUEUE_MAX = 32
 _SHOWN = 80  # bytes of a wrong answer that an error shows
-_UP = "Check resource in [analyser], the cable, and that no other program uses it (a virtual bench: vkbench lab up)"
+PYVISA_PY = "@py"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an instrument's errors are called, and what is typed to end half a command on its byte stream."""
+
+    name: str
+    table: str  #: of the bench file
+    idn: re.Pattern[str]
+    unreachable: type[errors.InstrumentError]
+    silent: type[errors.InstrumentError]
+    garbled: type[errors.InstrumentError]
+    refused: type[errors.InstrumentError]
+    clear: str
+    silent_hint: str
+
+    @property
+    def up(self) -> str:
+        """What to do when it cannot be reached."""
+        return (
+            f"Check resource in [{self.table}], the cable, and that no other program uses it "
+            "(a virtual bench: vkbench lab up)"
+        )
 
 
 class ScpiLink:
-    """One instrument's SCPI connection."""
+    """One instrument's SCPI connection. ``library``: PyVISA's backend."""
 
-    def __init__(self, settings: config.model.Analyser, idn: re.Pattern[str]) -> None:
+    def __init__(
+        self, settings: config.model.Analyser | config.model.Power, kind: Kind, library: str = PYVISA_PY
+    ) -> None:
         self._settings = settings
-        self._idn = idn
+        self._kind = kind
+        self._library = library
         self._manager: Any = None
         self._resource: Any = None
-        self.where = f"analyser {settings.resource}"
+        self.where = f"{kind.name} {settings.resource}"
         self.identity = ""
 
     def __enter__(self) -> Self:
         settings = self._settings
         options: dict[str, Any] = {"read_termination": "\n", "write_termination": "\n"}
-        if settings.resource.upper().startswith("ASRL"):
+        resource = visa.canonical(settings.resource)
+        if visa.is_serial(resource):
             options["baud_rate"] = settings.baud
         try:
             with (
                 warnings.catch_warnings()
             ):  # pyvisa-py warns about every optional library that is not installed
                 warnings.simplefilter("ignore")
-                self._manager = pyvisa.ResourceManager("@py")
+                self._manager = pyvisa.ResourceManager(self._library)
                 self._resource = self._manager.open_resource(
-                    settings.resource, open_timeout=int(settings.timeout_s * 1000), **options
+                    resource, open_timeout=int(settings.timeout_s * 1000), **options
                 )
         except Exception as error:  # pyvisa-py raises bare Exception for a connection that fails
             self.close()
-            raise errors.AnalyserUnreachable(f"cannot be opened: {error}", self.where, _UP) from None
+            raise self._kind.unreachable(f"cannot be opened: {error}", self.where, self._kind.up) from None
         try:
             self._into_step()
         except BaseException:
@@ -75,23 +104,42 @@ class ScpiLink:
         self._into_step()
 
     def _into_step(self) -> None:
-        # For an instrument without the clear, the line's end ends half a command.
-        self._write(DEVICE_CLEAR)
-        self._drain()
+        if visa.is_stream(self._settings.resource):
+            # For an instrument without the clear, the line's end ends half a command.
+            self._write(self._kind.clear)
+            self._drain()
+        else:
+            self._clear()
         end = time.monotonic() + self._settings.timeout_s
         self._write("*CLS")
         self._write("*IDN?")
         last = ""
         while time.monotonic() < end:
-            last = self._line(self._settings.timeout_s, "*IDN?")
-            if found := self._idn.search(last):
+            try:
+                last = self._line(self._settings.timeout_s, "*IDN?")
+            except self._kind.silent:
+                if not last:
+                    raise
+                break  # it did answer, with something else
+            if found := self._kind.idn.search(last):
                 self.identity = found.group()
                 return
-        raise errors.AnalyserGarbled(
+        raise self._kind.garbled(
             f"answers *IDN? with {last[:_SHOWN]!r}",
             self.where,
             "Is another instrument on this port, or is the baud rate wrong?",
         )
+
+    def _clear(self) -> None:
+        """The interface's own device clear (VXI-11, USBTMC, GPIB)."""
+        try:
+            self._resource.clear()
+        except NotImplementedError:
+            return  # pyvisa-sim
+        except (pyvisa.VisaIOError, OSError) as error:
+            raise self._kind.unreachable(
+                f"cannot be cleared: {_reason(error)}", self.where, self._kind.up
+            ) from None
 
     def _drain(self) -> None:
         self._resource.timeout = QUIET_S * 1000
@@ -100,16 +148,18 @@ class ScpiLink:
                 self._resource.read_bytes(1)
             except (pyvisa.VisaIOError, OSError):
                 return
-        raise errors.AnalyserGarbled("does not stop talking", self.where, "Is this an analyser's port?")
+        raise self._kind.garbled(
+            "does not stop talking", self.where, f"Is this the port of the {self._kind.name}?"
+        )
 
     # ---- conversation ------------------------------------------------------------------------------------------------
 
     def ask(self, query: str, timeout: float | None = None) -> str:
-        """Send a query and return its line. Raises AnalyserSilent; AnalyserRefused when it queued an error instead."""
+        """Send a query and return its line. Raises Silent; Refused when it queued an error instead."""
         self._write(query)
         try:
             return self._line(timeout or self._settings.timeout_s, query)
-        except errors.AnalyserSilent as silence:
+        except self._kind.silent as silence:
             # A refused query has no answer, only an entry in the error queue.
             try:
                 self._write("SYST:ERR?")
@@ -129,8 +179,16 @@ class ScpiLink:
             raise self.garbled(query, answer) from None
 
     def set(self, command: str) -> None:
-        """Send a command and ask for errors. Raises AnalyserRefused with all of them."""
+        """Send a command and ask for errors. Raises Refused with all of them."""
         self._write(command)
+        self.check(command)
+
+    def send(self, command: str) -> None:
+        """Send a command whose errors are asked for later."""
+        self._write(command)
+
+    def check(self, command: str) -> None:
+        """Empty the error queue. Raises Refused with all that was in it."""
         found = []
         for _ in range(ERROR_QUEUE_MAX):
             code, text = self._error(self.ask("SYST:ERR?"))
@@ -160,8 +218,8 @@ class ScpiLink:
         try:
             self._resource.write(line, encoding="utf-8")
         except (pyvisa.VisaIOError, OSError) as error:
-            raise errors.AnalyserUnreachable(
-                f"cannot be written to: {_reason(error)}", self.where, _UP
+            raise self._kind.unreachable(
+                f"cannot be written to: {_reason(error)}", self.where, self._kind.up
             ) from None
 
     def _line(self, timeout: float, query: str) -> str:
@@ -185,18 +243,18 @@ class ScpiLink:
     # ---- errors ------------------------------------------------------------------------------------------------------
 
     def _error(self, answer: str) -> tuple[int, str]:
-        found = re.fullmatch(r'\s*([+-]?\d+)\s*,\s*"(.*)"\s*', answer)
+        found = re.fullmatch(r'\s*([+-]?\d+)\s*,\s*(?:"(.*)"|([^"]*))\s*', answer)
         if not found:
             raise self.garbled("SYST:ERR?", answer)
-        return int(found[1]), found[2]
+        return int(found[1]), found[2] or found[3] or ""
 
     def _refused(self, command: str, found: list[tuple[int, str]]) -> errors.BenchError:
         text = "; ".join(f'{code} "{message}"' for code, message in found)
-        return errors.AnalyserRefused(f"'{command}' is refused: {text}", self.where)
+        return self._kind.refused(f"'{command}' is refused: {text}", self.where)
 
     def garbled(self, query: str, answer: str) -> errors.BenchError:
         """The error for an answer that is not what SCPI allows there."""
-        return errors.AnalyserGarbled(f"'{query}' was answered with {answer[:_SHOWN]!r}", self.where)
+        return self._kind.garbled(f"'{query}' was answered with {answer[:_SHOWN]!r}", self.where)
 
     def _no_block(self, query: str, head: bytes) -> errors.BenchError:
         return self.garbled(query, f"{head.decode('ascii', 'replace')} instead of a definite-length block")
@@ -206,12 +264,12 @@ class ScpiLink:
             isinstance(error, pyvisa.VisaIOError) and error.error_code == constants.StatusCode.error_timeout
         )
         if timed_out or isinstance(error, TimeoutError):
-            return errors.AnalyserSilent(
+            return self._kind.silent(
                 f"no answer to '{query}' within {timeout:g} s (silent, or the connection broke)",
                 self.where,
-                "Is the analyser powered and its firmware running? (a virtual bench: vkbench lab status)",
+                self._kind.silent_hint,
             )
-        return errors.AnalyserUnreachable(f"'{query}': {_reason(error)}", self.where, _UP)
+        return self._kind.unreachable(f"'{query}': {_reason(error)}", self.where, self._kind.up)
 
 
 def _reason(error: Exception) -> str:

@@ -15,11 +15,15 @@ from markupsafe import Markup
 
 from vkbench.capture.vkc import CaptureError
 from vkbench.evidence import MANIFEST, EvidenceError, RunRecord, RunView, atomic_write, sha256_of
-from vkbench.report import interactive, timeline_picture, zoom_picture
+from vkbench.report import interactive, resets, timeline_picture, zoom_picture
 from vkbench.report.svg import duration
 from vkbench.verdict import RuleResult, Verdict, load, verify
 from vkbench.verdict.facts import Facts
+from vkbench.verdict.path_rule import PATH_ID
 
+QUESTION = "does the card stop before the crash kernel runs?"
+ASTRAY = "A panic took another way through the kernel than its injection must take."
+STAYED = "Each panic took the way that it must; none of these runs comes into a crash kernel."
 SYMBOLS = {"PASS": "✓", "FAIL": "✕", "INCONCLUSIVE": "?"}
 #: What every bench of Verilated RTL leaves open; a bench's own notes come on top.
 VIRTUAL_NOTES = (
@@ -62,6 +66,16 @@ class RunPage:
         return bool(self.record and "virtual" in (self.record.bench.provider, self.record.bench.name))
 
     @property
+    def is_reset(self) -> bool:
+        """True for a reset run, which has rules and measured values of its own."""
+        return bool(self.record and self.record.kind == "reset")
+
+    @property
+    def stays(self) -> bool:
+        """True for a panic that must come into no crash kernel: it says which way the panic went, and no more."""
+        return bool(self.record and self.record.config.expect and not self.record.config.expect.jump)
+
+    @property
     def notes(self) -> list[str]:
         """What this bench cannot show."""
         own = self.record.bench.notes if self.record else []
@@ -90,6 +104,7 @@ def write_report(run_dirs: Sequence[Path | str], out_html: Path | str) -> Path:
         level=level,
         headline=headline,
         details=details,
+        question=resets.QUESTION if all(run.is_reset for run in runs) else QUESTION,
         comparison=list(_comparison(runs)),
         symbols=SYMBOLS,
         flatten=_flatten,
@@ -173,12 +188,20 @@ def conclusion(runs: Sequence[RunPage]) -> tuple[str, str, list[str]]:
             0,
             "No run that must fail is in this report: nothing here shows that the bench can see a bad card.",
         )
+    panics = [run for run in candidates if not run.is_reset and not run.stays]
+    failed = [run for run in candidates if run.verdict and run.verdict.overall == "FAIL"]
+    if failed and all(run.is_reset for run in failed):
+        return "FAIL", resets.FAILED, details
+    if failed and all(_astray(run) for run in failed):
+        return "FAIL", ASTRAY, details
     if "FAIL" in results:
         return (
             "FAIL",
             "The card did not stop as required before the server entered its crash kernel.",
             details,
         )
+    if "INCONCLUSIVE" in results and not panics:
+        return "INCONCLUSIVE", resets.OPEN, details
     if "INCONCLUSIVE" in results:
         return "INCONCLUSIVE", "The evidence does not answer whether the card stopped in time.", details
     if not controls:
@@ -187,13 +210,27 @@ def conclusion(runs: Sequence[RunPage]) -> tuple[str, str, list[str]]:
             "The card passed, but no control run shows that the bench would see a bad one.",
             details,
         )
+    if not panics:
+        return "PASS", resets.PASSED if any(run.is_reset for run in candidates) else STAYED, details
+    if any(run.is_reset for run in candidates):
+        details.insert(0, resets.PASSED)
     return "PASS", "Told to halt, the card stopped before the server entered its crash kernel.", details
+
+
+def _astray(run: RunPage) -> bool:
+    """True when nothing failed but the panic's way."""
+    return bool(run.verdict) and {rule.id for rule in run.verdict.rules if rule.result == "FAIL"} == {PATH_ID}
 
 
 def _run_sentence(run: RunPage) -> str:
     verdict = run.verdict
     if verdict is None:
         return "The evidence of this run cannot be read."
+    if run.is_reset:
+        return resets.sentence(verdict)
+    path = run.rule(PATH_ID)
+    if path and (run.stays or path.result == "FAIL"):
+        return path.reason
     jump = run.rule("VKB-JUMP-001")
     if verdict.overall == "PASS" and jump and jump.value is not None:
         margin = duration(jump.value)
@@ -216,6 +253,10 @@ def _run_sentence(run: RunPage) -> str:
 
 def _comparison(runs: Sequence[RunPage]) -> Iterator[tuple[str, str, list[str]]]:
     """Rows of the side-by-side table: (what, unit or remark, one cell per run)."""
+    if any(run.is_reset for run in runs):
+        yield from resets.rows(runs, RunPage.rule)
+    if all(run.is_reset for run in runs):
+        return
 
     def between(run: RunPage, start: str, stop: str, cycles: bool = False) -> str:
         facts = run.facts

@@ -25,6 +25,7 @@ from vkbench.evidence import (
     Uncertainty,
     UncertaintySource,
 )
+from vkbench.server.injections import expectation_of
 
 LIBRARIES = ("numpy", "pydantic", "pyserial", "python-ipmi", "PyVISA", "PyVISA-py")
 
@@ -128,8 +129,11 @@ class RunLog:
         self.record = RunRecord(
             scenario=scenario.name,
             title=scenario.title,
+            kind=scenario.kind,
             config=RunConfig(
-                crash_kexec_post_notifiers=scenario.post_notifiers, injection=scenario.injection
+                crash_kexec_post_notifiers=scenario.post_notifiers,
+                injection=scenario.injection,
+                expect=expectation_of(scenario),
             ),
             must_fail=scenario.must_fail,
             started_utc=_now(),

@@ -12,13 +12,15 @@ from vkbench import errors, interrupts
 from vkbench.capture.vkc import CaptureError
 from vkbench.config import BenchFile
 from vkbench.evidence import EvidenceError, RunDirectory
+from vkbench.server.injections import marked
 from vkbench.server.panic import PanicRun
 from vkbench.server.record import Reporter, RunLog, Surroundings
+from vkbench.server.reset import ResetRun
 from vkbench.server.scenario import Scenario
 from vkbench.server.steps import BenchRun, Drivers
 from vkbench.verdict import Verdict, judge, write_verdict
 
-RUNS: dict[str, type[BenchRun]] = {"panic": PanicRun}
+RUNS: dict[str, type[BenchRun]] = {"panic": PanicRun, "reset": ResetRun}
 
 
 def run(
@@ -28,16 +30,22 @@ def run(
     surroundings: Surroundings | None = None,
     reporter: Reporter | None = None,
     drivers: Drivers | None = None,
+    kind: type[BenchRun] | None = None,
 ) -> Verdict:
-    """Make the run; evidence and verdict are in ``out``, sealed. Raises BenchError after sealing what there is."""
+    """Make the run; evidence and verdict are in ``out``, sealed. Raises BenchError after sealing what there is.
+
+    ``kind``: None for what the scenario says.
+    """
     try:
         directory = RunDirectory.create(out)
     except EvidenceError as error:
         raise errors.UserError(str(error)) from None
+    bench = marked(bench, scenario)
     log = RunLog(directory, bench, scenario, surroundings or Surroundings(), reporter or Reporter())
     try:
-        kind = RUNS[scenario.kind]
-        kind(bench, scenario, log, reporter or Reporter(), drivers or Drivers()).execute()
+        (kind or RUNS[scenario.kind])(
+            bench, scenario, log, reporter or Reporter(), drivers or Drivers()
+        ).execute()
         with log.step("judge"):
             pass  # the verdict must be made from a run.json that is complete, this step included
         log.finish()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scenarios: what a run does, by name. A run of each kind is a class of its own (panic.py, reset.py)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,47 @@ class Scenario:
     post_notifiers: bool
     must_fail: bool
     injection: str = "sysrq-c"
-    kind: Literal["panic"] = "panic"
+    kind: Literal["panic", "reset"] = "panic"
+    reset: str = ""  #: of bench/server/resets.py; with kind "reset"
+    way: Literal["", "up", "down"] = ""  #: of the messages while a reset comes; empty: both ways
+
+
+def _reset(name: str, title: str, **how: Any) -> Scenario:
+    """A reset under traffic. Without ``injection`` nothing panics."""
+    values = {"post_notifiers": False, "must_fail": False, "injection": "", "kind": "reset", **how}
+    return Scenario(f"reset-{name}", title, **{"reset": name, **values})
+
+
+def _resets() -> Iterator[Scenario]:
+    yield _reset("doorbell-hard", "Hard reset by the doorbell, under traffic")
+    yield _reset("doorbell-soft", "Soft reset by the doorbell, under traffic")
+    yield _reset("ioctl", "Reset by the driver's ioctl, under traffic")
+    yield _reset("flr", "Function Level Reset under traffic")
+    yield _reset("bus", "Secondary bus reset under traffic")
+    yield _reset("remove-rescan", "Removal of the device and rescan, under traffic")
+    yield _reset("rebind", "Unbind and bind of the driver, under traffic")
+    yield _reset("warm", "Warm reset of the server, under traffic")
+    yield _reset("power-cycle", "Power cycle of the server, under traffic")
+    ways: tuple[tuple[str, Literal["", "up", "down"]], ...] = (
+        ("upload", "up"),
+        ("download", "down"),
+        ("both", ""),
+    )
+    for name, way in ways:
+        panic: dict[str, Any] = {"way": way, "injection": "sysrq-c"}
+        yield _reset(
+            f"after-panic-{name}",
+            f"Panic in mid-transfer ({name}), stock kdump; the crash kernel resets the card",
+            reset="panic-stock",
+            **panic,
+        )
+        yield _reset(
+            f"after-panic-{name}-notified",
+            f"Panic in mid-transfer ({name}), notifiers first; the crash kernel resets the card",
+            reset="panic-notified",
+            post_notifiers=True,
+            **panic,
+        )
 
 
 SCENARIOS = {
@@ -32,5 +73,6 @@ SCENARIOS = {
             post_notifiers=True,
             must_fail=False,
         ),
+        *_resets(),
     )
 }

@@ -4,16 +4,32 @@
 import json
 import re
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vkbench import errors
 from vkbench.config.model import BenchFile
+from vkbench.instruments.login import log_in
 from vkbench.instruments.protocol import Bmc, Console, Match
-from vkbench.server.states import State, StateTracker
+from vkbench.server.deploy import Deployer
+from vkbench.server.distributions import SLOW_S
+from vkbench.server.kdump import CRASH_LOADED, POST_NOTIFIERS, Armed, Kdump
+from vkbench.server.settings import Settings
+from vkbench.server.ssh import SshShell
+from vkbench.server.states import (
+    BOOTLOADER_TEXTS,
+    FIRMWARE_TEXTS,
+    RUNNING,
+    Observer,
+    State,
+    StateTracker,
+)
 
-POST_NOTIFIERS = "/sys/module/kernel/parameters/crash_kexec_post_notifiers"
-CRASH_LOADED = "/sys/kernel/kexec_crash_loaded"
+LOGIN_S = 60.0  # at least, for a login prompt that came at the end of the boot's time
+AGREE_WITHIN_S = 5.0  # a BMC's and a card's view of a boot that the console has shown
 PEEK_MARGIN_S = 30.0  # on top of the pauses between reads
 
 
@@ -28,15 +44,29 @@ class CrashTexts:
 
 
 class Server:
-    """The server, by its wires."""
+    """The server, by its wires. ``settings``: what is changed on it, and put back; each change goes through it.
+    ``observer``: its state by console, BMC and card together; ``analyser`` may be left out, then two of them decide.
+    """
 
-    def __init__(self, bench: BenchFile, bmc: Bmc, console: Console, tracker: StateTracker) -> None:
+    def __init__(
+        self,
+        bench: BenchFile,
+        bmc: Bmc,
+        console: Console,
+        tracker: StateTracker,
+        journals: Iterable[Path] = (),
+        analyser: Any = None,
+    ) -> None:
         self._bench = bench
         self._settings = bench.server
         self._bmc = bmc
         self._console = console
         self._tracker = tracker
         self._injected_at = 0
+        self.settings = Settings(self.run, *journals, slowly=self.run_slowly)
+        self.observer = Observer(tracker, bmc, analyser)
+        self.kdump = Kdump(bench, self.run, self.settings)
+        self.armed: Armed | None = None  #: the crash kernel, as arm_kdump() left it
 
     @property
     def state(self) -> State:
@@ -46,50 +76,104 @@ class Server:
     def power_on_to_shell(self) -> None:
         """Power off, power on, and wait for the root shell. Raises ServerNeverBooted."""
         self.power_off()
-        start = self._console.position
-        self._bmc.power_on()
-        self._tracker.powered(True)
-        limit = self._settings.boot_timeout_s
-        login = self._settings.login
-        end = time.monotonic() + limit
-        try:
-            if login:
-                wanted = re.compile(f"{re.escape(login.user_prompt)}|{re.escape(self._settings.prompt)}")
-                found = self._console.expect(wanted, limit, start)
-                if found.text == login.user_prompt:
-                    self._log_in(found.end, end)
-            else:
-                self._console.expect(self._settings.prompt, limit, start)
-        except errors.ConsoleTimeout as error:
-            raise errors.ServerNeverBooted(
-                f"no prompt {self._settings.prompt!r} within {limit:g} s after power on; "
-                f"last seen state: {self.state.value}. {error.what}",
-                "server",
-                "Look at console.log; prompt and boot_timeout_s in [server] say what is waited for",
-            ) from None
+        self.boot_to_shell(self._bmc.power_on)
 
-    def _log_in(self, start: int, end: float) -> None:
-        login = self._settings.login
-        assert login is not None
-        self._console.send(login.user + "\n")
-        if login.password:
-            asked = self._console.expect(login.password_prompt, max(1.0, end - time.monotonic()), start)
-            self._console.send(login.password.read() + "\n")
-            start = asked.end
-        self._console.expect(self._settings.prompt, max(1.0, end - time.monotonic()), start)
+    def boot_to_shell(self, begin: Callable[[], None]) -> None:
+        """Let the server boot, by power or by a reset, and wait for the root shell. Raises ServerNeverBooted."""
+        start = self._console.position
+        self.settings.rebooted("reboot")
+        self._tracker.powered(True)
+        begin()
+        self._await_shell(start, "power on")
+
+    def reboot(self) -> None:
+        """An orderly reboot, until the root shell is back. Raises ServerNeverBooted."""
+        start = self._console.position
+        self._console.send("reboot\n")
+        self.settings.rebooted("reboot")
+        # The shell prompts once more before it goes; what follows a restart's first text is the new boot.
+        begins = (self._bench.markers.crash_kernel, *FIRMWARE_TEXTS, *BOOTLOADER_TEXTS)
+        try:
+            found = self._console.expect(
+                re.compile("|".join(map(re.escape, begins))), self._settings.boot_timeout_s, start
+            )
+        except errors.ConsoleTimeout as error:
+            raise self._never_booted("'reboot'", error) from None
+        self._await_shell(found.end, "'reboot'")
+
+    def log_in(self) -> None:
+        """Make sure of a root shell on a server that runs. Raises LoginFailed or ServerNeverBooted."""
+        start = self._console.position
+        if self._settings.login:
+            log_in(self._console, self._settings.login, self._settings.prompt, self._settings.boot_timeout_s)
+        else:
+            self._console.send("\n")
+            self._await_shell(start, "its return")
+
+    def _await_shell(self, start: int, after: str) -> None:
+        settings = self._settings
+        end = time.monotonic() + settings.boot_timeout_s
+        wanted: str | re.Pattern[str] = settings.prompt
+        if settings.login:
+            wanted = re.compile(f"{re.escape(settings.login.user_prompt)}|{re.escape(settings.prompt)}")
+        try:
+            found = self._console.expect(wanted, settings.boot_timeout_s, start)
+        except errors.ConsoleTimeout as error:
+            raise self._never_booted(after, error) from None
+        if settings.login:
+            left = max(LOGIN_S, end - time.monotonic())
+            log_in(self._console, settings.login, settings.prompt, left, found.start)
+        seen = self.observer.look()
+        if not seen.clear:
+            seen = self.observer.wait(RUNNING, AGREE_WITHIN_S, stop=lambda seen: seen.clear)
+        if not seen.clear:
+            raise errors.StateUnclear(
+                f"its shell answers, but {seen.sentence}",
+                "server",
+                "Check that console, BMC and card in the bench file are those of one server",
+            )
+
+    def _never_booted(self, after: str, error: errors.ConsoleTimeout) -> errors.ServerNeverBooted:
+        return errors.ServerNeverBooted(
+            f"no prompt {self._settings.prompt!r} within {self._settings.boot_timeout_s:g} s after {after}; "
+            f"last seen state: {self.state.value}; {self.observer.look().sentence}. {error.what}",
+            "server",
+            "Look at console.log; prompt and boot_timeout_s in [server] say what is waited for",
+        )
 
     def power_off(self) -> None:
         """Power off at once."""
         if self._bmc.is_on():
             self._bmc.power_off()
         self._tracker.powered(False)
+        self.settings.rebooted("power off")
 
     def run(self, command: str, timeout: float | None = None) -> str:
         """A command in the server's shell; its output. Raises CommandFailed or ConsoleTimeout."""
         return self._console.run(command, self._settings.prompt, timeout or self._settings.command_timeout_s)
 
+    def run_slowly(self, command: str) -> str:
+        """A command that may take minutes."""
+        return self.run(command, SLOW_S)
+
+    def run_in_crash_kernel(self, command: str, timeout: float | None = None) -> str:
+        """The same in the crash kernel's shell."""
+        limit = timeout or self._settings.command_timeout_s
+        return self._console.run(command, self._settings.crash_prompt, limit)
+
+    @contextmanager
+    def deployer(self) -> Iterator[Deployer]:
+        """What brings files onto the server: over SSH where the bench file has it, else over the console."""
+        with ExitStack() as stack:
+            ssh = stack.enter_context(SshShell(self._settings.ssh)) if self._settings.ssh else None
+            yield Deployer(self.run, self._settings.command_timeout_s, ssh)
+
+    def leave_crash_shell(self) -> None:
+        """Let a distribution's dump go on."""
+        self._console.send("exit\n")
+
     def inventory(self) -> dict[str, Any]:
-        """Kernel, its command line, and the machine."""
+        """Distribution, kernel, its command line, firmware, and the machine."""
         module = f"/sys/module/{self._settings.commands.driver_module}"
         found: dict[str, Any] = {
             "uname": self.run("uname -a"),
@@ -97,6 +181,11 @@ class Server:
             "machine": self.run(
                 "cat /sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name 2>/dev/null; true"
             ),
+            "firmware": self.run(
+                "cat /sys/class/dmi/id/bios_vendor /sys/class/dmi/id/bios_version /sys/class/dmi/id/bios_date "
+                "2>/dev/null; true"
+            ),
+            "os": self.run('(. /etc/os-release 2>/dev/null && echo "$PRETTY_NAME"); true'),
         }
         driver: dict[str, str] = {"module": self._settings.commands.driver_module}
         for name in ("version", "srcversion", "taint"):
@@ -114,31 +203,55 @@ class Server:
 
     def arm_kdump(self, post_notifiers: bool) -> str:
         """Load the crash kernel and set the switch; both are read back. Raises KdumpNotArmed."""
-        wanted = "Y" if post_notifiers else "N"
-        self.run(f"echo {wanted} > {POST_NOTIFIERS}")
-        said = self.run(self._settings.commands.arm_kdump)
-        if (switch := self.run(f"cat {POST_NOTIFIERS}").strip()) != wanted:
-            raise errors.KdumpNotArmed(f"{POST_NOTIFIERS} reads {switch!r}, set was {wanted!r}", "server")
-        if (loaded := self.run(f"cat {CRASH_LOADED}").strip()) != "1":
+        self.armed = self.kdump.arm(post_notifiers)
+        return self.armed.sentence()
+
+    def disarm_kdump(self, post_notifiers: bool) -> str:
+        """Take the crash kernel out and set the switch; both are read back. Raises KdumpNotArmed or SettingNotTaken."""
+        self.settings.set(POST_NOTIFIERS, "Y" if post_notifiers else "N")
+        said = self.run("kexec -p -u; true")
+        if (loaded := self.run(f"cat {CRASH_LOADED}").strip()) != "0":
             raise errors.KdumpNotArmed(
-                f"{CRASH_LOADED} reads {loaded!r}, not 1; the command said: {said[-300:]}",
-                "server",
-                "Is crashkernel= on the kernel's command line, and large enough?",
+                f"{CRASH_LOADED} reads {loaded!r}, not 0, after 'kexec -p -u': {said[-300:]}", "server"
             )
-        return said
+        return "no crash image"
+
+    def inject(self, command: str) -> None:
+        """Type the command that panics the server; it is not waited for."""
+        self._injected_at = self._console.position
+        self.send(command)
 
     def inject_sysrq(self) -> None:
         """Panic by sysrq-c, through /proc (no mask applies there)."""
-        self._injected_at = self._console.position
-        self._console.send("echo c > /proc/sysrq-trigger\n")
+        self.inject("echo c > /proc/sysrq-trigger")
+
+    def send(self, command: str) -> None:
+        """Type a line and wait for nothing."""
+        self._console.send(command + "\n")
+
+    def await_panic(self) -> Match:
+        """Wait for the panic's text after an injection. Raises NoPanic."""
+        try:
+            return self._console.expect(
+                self._bench.markers.panic, self._settings.panic_timeout_s, self._injected_at
+            )
+        except errors.ConsoleTimeout as error:
+            raise errors.NoPanic(f"the server did not panic: {error.what}", "server") from None
+
+    def follow_texts(self, texts: list[str]) -> str | None:
+        """Wait for these texts in this order after the panic's; the first one that did not come in time, or None."""
+        at, end = self.await_panic().start, time.monotonic() + self._settings.panic_timeout_s
+        for text in texts:
+            try:
+                at = self._console.expect(text, max(0.0, end - time.monotonic()), at).end
+            except errors.ConsoleTimeout:
+                return text
+        return None
 
     def follow_into_crash_kernel(self) -> CrashTexts:
         """Wait for the panic and for the crash kernel's shell. Raises NoPanic or NoCrashKernel."""
         settings, markers = self._settings, self._bench.markers
-        try:
-            panic = self._console.expect(markers.panic, settings.panic_timeout_s, self._injected_at)
-        except errors.ConsoleTimeout as error:
-            raise errors.NoPanic(f"the server did not panic: {error.what}", "server") from None
+        panic = self.await_panic()
         limit = settings.crash_timeout_s
         try:
             ready = self._console.expect(markers.crash_ready, limit, panic.end)

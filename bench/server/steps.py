@@ -16,12 +16,14 @@ from vkbench import errors, interrupts
 from vkbench.capture.records import from_bytes
 from vkbench.config import BenchFile
 from vkbench.evidence import SEL_JSON, DmaSetup, EvidenceError
-from vkbench.instruments import Analyser, Bmc, Console, open_analyser, open_bmc, open_console
+from vkbench.instruments import Analyser, Bmc, Console, open_analyser, open_bmc, open_console, open_power
 from vkbench.instruments.protocol import ArmedTerms, CaptureData
 from vkbench.server.record import Reporter, RunLog
+from vkbench.server.recovery import Ladder
 from vkbench.server.scenario import Scenario
 from vkbench.server.server import Server
-from vkbench.server.states import StateTracker
+from vkbench.server.settings import SETTINGS_JSON, Settings, ledger
+from vkbench.server.states import RUNNING, StateTracker
 
 DMA_STARTS_WITHIN_S = 5.0
 DMA_WRITES_TO_SEE = 16  # so many after arming: the pre-trigger memory then shows a running stream
@@ -40,6 +42,7 @@ TYPICAL_S = {
     "read memory": 1.5,
     "read capture": 2.0,
     "event log": 0.2,
+    "restore settings": 0.1,
     "power off": 1.0,
     "judge": 0.7,
 }
@@ -69,6 +72,7 @@ class BenchRun(ABC):
         self._bmc: Bmc | None = None
         self._analyser: Analyser | None = None
         self._server: Server | None = None
+        self._ladder: Ladder | None = None
         self._clock_hz = 0
         self._terms: ArmedTerms | None = None
         self._captured = False
@@ -83,11 +87,20 @@ class BenchRun(ABC):
             try:
                 self._open(instruments)
                 self.steps()
+                self._restore_settings()
                 with self._log.step("power off"):
                     self._need_server().power_off()
-            except BaseException:
+                self._note_settings()
+            except BaseException as error:
                 with interrupts.held():
-                    self._leave_quiet()
+                    self._silence()
+                try:
+                    if isinstance(error, errors.BenchError):
+                        self._put_back_files()
+                finally:
+                    with interrupts.held():
+                        self._power_off()
+                        self._note_settings()
                 raise
 
     def _open(self, instruments: ExitStack) -> None:
@@ -99,7 +112,10 @@ class BenchRun(ABC):
                 self._drivers.console(bench, log.directory.console_sink, tracker)
             )
             analyser = self._analyser = instruments.enter_context(self._drivers.analyser(bench))
-            self._server = Server(bench, bmc, console, tracker)
+            journals = (log.directory.path / SETTINGS_JSON, ledger(bench))
+            self._server = Server(bench, bmc, console, tracker, journals, analyser)
+            self._ladder = Ladder(bench, bmc, console, tracker, self._server.observer)
+            self._ladder.progress = self._reporter.progress
             self._clock_hz = analyser.clock_hz()
             log.set_clock(self._clock_hz)
             log.add_inventory("bmc", bmc.inventory())
@@ -116,8 +132,10 @@ class BenchRun(ABC):
     def _boot(self) -> None:
         """Power on to a shell with the card's driver loaded."""
         log, server = self._log, self._need_server()
-        with log.step("power on to shell"):
+        with log.step("power on to shell") as note:
             server.power_on_to_shell()
+            note.detail = server.observer.look().sentence
+        self._put_back_earlier()
         with log.step("load driver") as note:
             note.detail = server.load_driver()
         with log.step("server inventory"):
@@ -198,13 +216,83 @@ class BenchRun(ABC):
             time.sleep(POLL_S)  # the sequence number has no event
             now = analyser.dma_sequence()
 
-    def _leave_quiet(self) -> None:
-        """After a failure: keep what the analyser has, silence the card, power off. Each as far as it goes."""
+    # ---- the server's settings -------------------------------------------------------------------------------------
+
+    def _put_back_earlier(self) -> None:
+        """What a run that was killed has left on this server. Raises SettingNotTaken when it cannot be put back."""
+        book, server = ledger(self._bench), self._need_server()
+        if not book.exists():
+            return
+        with self._log.step("put back an earlier run's settings") as note:
+            earlier = Settings.resume(server.run, book, server.run_slowly)
+            earlier.rebooted("power off")
+            differences = earlier.restore()
+            self._log.add_inventory("settings of an earlier run", earlier.changed)
+            note.detail = "; ".join(differences) or ", ".join(one["what"] for one in earlier.changed)
+            if differences:
+                raise errors.SettingNotTaken(
+                    f"an earlier run left what cannot be put back: {'; '.join(differences)}",
+                    str(book),
+                    "Put it back by hand and delete this file",
+                )
+
+    def _restore_settings(self) -> None:
+        """Put back what the run has changed. Where no shell of the system is left, power off does it; not for files."""
+        server = self._need_server()
+        with self._log.step("restore settings") as note:
+            settings = server.settings
+            if not settings.left:
+                note.detail = "nothing to put back"
+            elif server.state in RUNNING:
+                note.detail = "; ".join(settings.restore()) or f"{len(settings.changed)} put back"
+            elif not settings.files_left:
+                note.detail = f"{len(settings.left)} go with the power"
+            else:
+                self._come_back(f"{', '.join(settings.files_left)} must be put back")
+                note.detail = "; ".join(settings.restore()) or "put back after a new boot"
+
+    def _come_back(self, reason: str, wait_s: float | None = None, first: str = "sysrq-b") -> None:
+        """Up the recovery ladder, then a shell. Raises NotRecovered, LoginFailed."""
+        server, ladder = self._need_server(), self._need_ladder()
+        try:
+            with ExitStack() as stack:
+                with suppress(errors.InstrumentError):  # without its outlet the ladder is one rung shorter
+                    if (power := open_power(self._bench)) is not None:
+                        ladder.power = stack.enter_context(power)
+                ladder.climb(reason, wait_s, first)
+        finally:
+            before = self._log.record.inventory.get("recovery", [])
+            self._log.add_inventory("recovery", [*before, *ladder.inventory()])
+        server.settings.rebooted("reboot")
+        server.log_in()
+
+    def _put_back_files(self) -> None:
+        """After a failure: what no power cut undoes. What cannot be put back now, the next run does (ledger)."""
+        server = self._server
+        if server is None or not server.settings.files_left:
+            return
+        with suppress(errors.BenchError), self._log.step("restore settings") as note:
+            if server.state not in RUNNING:
+                self._come_back(f"{', '.join(server.settings.files_left)} must be put back after a failure")
+            note.detail = "; ".join(server.settings.restore()) or "put back"
+
+    def _note_settings(self) -> None:
+        """The run's changes and what became of them, and the states that were seen."""
+        if self._server is not None:
+            self._log.add_inventory("settings", self._server.settings.changed)
+            self._log.add_inventory("states", self._server.observer.history)
+
+    # ---- after a failure; each as far as it goes -------------------------------------------------------------------
+
+    def _silence(self) -> None:
+        """Keep what the analyser has, silence the card."""
         if self._analyser is not None:
             with suppress(errors.BenchError, EvidenceError):
                 self._analyser.dma_stop()
                 if self._terms and not self._captured:
                     self._read_capture()
+
+    def _power_off(self) -> None:
         if self._server is not None:
             with suppress(errors.BenchError):
                 self._server.power_off()
@@ -215,6 +303,10 @@ class BenchRun(ABC):
     def _need_server(self) -> Server:
         assert self._server is not None
         return self._server
+
+    def _need_ladder(self) -> Ladder:
+        assert self._ladder is not None
+        return self._ladder
 
     def _need_analyser(self) -> Analyser:
         assert self._analyser is not None

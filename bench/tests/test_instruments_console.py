@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console: nothing is lost, texts are found in sequence, a shell's status is checked, a dead line is named."""
+"""The console: nothing is lost, texts are found in sequence, each of pyserial's URLs opens, a dead line is named."""
 
+import os
 import re
 import threading
-import time
+import tty
 
 import pytest
 from instrument_peers import free_port, tcp_peer
@@ -19,62 +20,15 @@ def settings(port):
     return Console(url=f"socket://127.0.0.1:{port}", open_timeout_s=1.0)
 
 
-def shell(echo):
-    """A root shell of few words behind a serial line, with or without echo."""
-
-    def serve(link):
-        link.sendall(b"boot\r\n# ")
-        with link.makefile("rb") as lines:
-            for raw in lines:
-                line = raw.decode().strip()
-                if echo:
-                    link.sendall(raw.replace(b"\n", b"\r\n"))
-                command, _, tail = line.rpartition("; echo ")
-                status = 3 if command == "false" else 0
-                if command == "hang":
-                    return threading.Event().wait()
-                if command == "die":
-                    return link.close()
-                words = command.removeprefix("say ") if command.startswith("say ") else ""
-                if words:
-                    link.sendall(words.encode() + b"\r\n")
-                link.sendall(tail.replace("$?", str(status)).encode() + b"\r\n# ")
-        return None
-
-    return serve
-
-
-@pytest.fixture(params=[False, True], ids=["no echo", "echo"])
-def console(request):
-    with tcp_peer(shell(request.param)) as port, SerialConsole(settings(port)) as line:
-        line.expect("# ", LIMIT_S)
-        yield line
-
-
-def test_a_command_gives_its_output_only(console):
-    assert console.run("say two words", "# ", LIMIT_S) == "two words"
-    assert console.run("true", "# ", LIMIT_S) == ""
-    assert console.run("say again", "# ", LIMIT_S) == "again"
-
-
-def test_a_failed_command_is_named_with_its_status(console):
-    with pytest.raises(errors.CommandFailed, match="'false' ended with status 3"):
-        console.run("false", "# ", LIMIT_S)
-    assert console.run("say alive", "# ", LIMIT_S) == "alive"
-
-
-def test_a_command_that_hangs_is_named_in_time(console):
-    begin = time.monotonic()
-    with pytest.raises(errors.ConsoleTimeout, match="hang"):
-        console.run("hang", "# ", 0.3)
-    assert time.monotonic() - begin < 3
-
-
-def test_a_line_that_breaks_is_named(console):
-    with pytest.raises(errors.ConsoleDead):
-        console.run("die", "# ", LIMIT_S)
-    with pytest.raises(errors.ConsoleDead):
-        console.send("more\n")
+def test_a_line_that_breaks_is_named():
+    with (
+        tcp_peer(lambda link: (link.recv(10), link.close())) as port,
+        SerialConsole(settings(port)) as console,
+    ):
+        with pytest.raises(errors.ConsoleDead):
+            console.run("true", "# ", LIMIT_S)
+        with pytest.raises(errors.ConsoleDead):
+            console.send("more\n")
 
 
 def test_texts_are_found_in_their_sequence():
@@ -157,3 +111,73 @@ def test_a_missing_device_is_unreachable():
         SerialConsole(Console(url="/dev/ttyNONE")),
     ):
         pass
+
+
+@pytest.fixture
+def device():
+    """A serial device (a pseudo terminal) and its other end."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    yield os.ttyname(theirs), ours
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("form", ["{}", "spy://{}?file=/dev/null", "alt://{}?class=Serial"])
+def test_a_device_works_by_each_of_its_urls(device, form):
+    name, peer = device
+    with SerialConsole(Console(url=form.format(name))) as line:
+        line.send_bytes(b"\xff\x00out")
+        assert os.read(peer, 100) == b"\xff\x00out"
+        os.write(peer, b"in \xff END")
+        line.expect("END", LIMIT_S)
+        with pytest.raises(errors.ConsoleNotSupported, match="pseudo terminal"):
+            line.send_break()
+
+
+def test_a_device_has_one_user(device):
+    name, _ = device
+    url = Console(url=name, open_timeout_s=0.2)
+    with SerialConsole(url), pytest.raises(errors.ConsoleBusy), SerialConsole(url):
+        pass
+
+
+def test_a_device_that_goes_is_named():
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    with SerialConsole(Console(url=os.ttyname(theirs))) as line:
+        os.close(theirs)
+        os.close(ours)
+        with pytest.raises(errors.ConsoleDead):
+            line.expect("x", LIMIT_S)
+
+
+def test_no_port_for_hwgrep_is_unreachable():
+    with (
+        pytest.raises(errors.ConsoleUnreachable, match="no ports found"),
+        SerialConsole(Console(url="hwgrep://no-such-adapter-0000")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("url", ["socket", "loop"])
+def test_a_line_without_break_says_so(url):
+    with tcp_peer(lambda link: link.recv(1)) as port:
+        where = Console(url=f"socket://127.0.0.1:{port}" if url == "socket" else "loop://x")
+        with SerialConsole(where) as line, pytest.raises(errors.ConsoleNotSupported, match="no BREAK"):
+            line.sysrq("c")
+
+
+@pytest.mark.parametrize("key", ["", "cc", "\n", "é"])
+def test_a_sysrq_key_is_one_character(key):
+    with SerialConsole(Console(url="loop://x")) as line, pytest.raises(errors.UserError, match="sysrq key"):
+        line.sysrq(key)
+
+
+def test_a_server_that_has_another_client_is_busy():
+    with (
+        tcp_peer(lambda link: (link.sendall(b"Port already in use\r\n"), link.close())) as port,
+        SerialConsole(settings(port)) as line,
+        pytest.raises(errors.ConsoleBusy, match="Port already in use"),
+    ):
+        line.expect("login:", LIMIT_S)

@@ -404,25 +404,14 @@ def test_a_text_out_of_its_place_is_no_state():
     assert follow(b"I'm in purgatory vkbench: crash kernel ready") == [State.FIRMWARE]
 
 
-def test_a_login_prompt_is_answered(tmp_path):
+def test_a_login_prompt_is_answered(tmp_path, monkeypatch):
     text = VIRTUAL.read_text().replace("[bmc]", '[server.login]\nuser = "root"\n\n[bmc]')
     bench = parse(text.encode(), tmp_path / "b.toml")
-    sent = []
+    asked = []
 
-    class Console(FakeConsole):
-        def send(self, text):
-            sent.append(text)
-            super().send(text)
+    def log_in(console, login, prompt, limit, start=None):
+        asked.append((login.user, prompt, start))
 
-        def expect(self, pattern, timeout, start=None):
-            found = super().expect(pattern, timeout, start)
-            return Match(0, 1, "login: ", 0.0) if not isinstance(pattern, str) else found
-
-    fake = Fake()
-    drivers = parts.Drivers(
-        bmc=lambda bench: FakeBmc(fake),
-        console=lambda bench, *sinks: Console(fake, sinks),
-        analyser=lambda bench: FakeAnalyser(fake),
-    )
-    make_run(bench, STOCK, tmp_path / "run", drivers=drivers)
-    assert sent[0] == "root\n"
+    monkeypatch.setattr("vkbench.server.server.log_in", log_in)
+    make_run(bench, STOCK, tmp_path / "run", drivers=Fake().drivers())
+    assert asked == [("root", BENCH.server.prompt, 0)]

@@ -9,12 +9,16 @@ from functools import cached_property
 import numpy as np
 
 from vkbench.capture import records as rec
+from vkbench.capture import reset_timeline as rt
 from vkbench.capture import timeline as tl
 from vkbench.capture.layout import Kind, StatClass
 from vkbench.capture.scan import SPARSE_MAX, Scan
+from vkbench.capture.show import mark_name
 from vkbench.capture.vkc import Capture, CaptureFile
 from vkbench.evidence import MemoryRecord, RunRecord
+from vkbench.evidence.reset import ResetRecord
 from vkbench.verdict import limits
+from vkbench.verdict.reset_values import WORDS
 from vkbench.verdict.target import TargetWrites
 from vkbench.verdict.uncertainty import Bound, Interval, text_bound
 
@@ -35,6 +39,19 @@ class Facts:
     record: RunRecord
     capture: Capture | CaptureFile | None
     memory: MemoryRecord | None
+    console: bytes | None = None  #: console.raw; None: the file is not there
+    reset: ResetRecord | None = None  #: reset.json of a reset run; None: the file is not there
+
+    @property
+    def jumps(self) -> bool:
+        """False when this run must not come into a crash kernel; then no rule speaks of a jump."""
+        expected = self.record.config.expect
+        return expected is None or expected.jump
+
+    @cached_property
+    def stopped(self) -> bool:
+        """True when the capture reaches to where the bench stopped it (its mark "stop")."""
+        return any(mark_name(mark) == "stop" for mark in self.scan.of(Kind.MARK))
 
     @cached_property
     def records(self) -> rec.Records:
@@ -73,7 +90,16 @@ class Facts:
         """The key events."""
         if self.capture is None:
             return tl.Timeline(tl.Sequence(problem="there is no capture"), {})
+        if self.record.kind == "reset":
+            return rt.timeline(self.scan, self.reset_sequence)
         return tl.build(self.scan, self.record.markers.model_dump())
+
+    @cached_property
+    def reset_sequence(self) -> rt.ResetSequence:
+        """The events of a reset run's reset; without reset.json or a capture there are none."""
+        if self.capture is None or self.reset is None:
+            return rt.ResetSequence()
+        return rt.find(self.scan, list(self.reset.expect.shows), WORDS)
 
     @property
     def jump(self) -> Interval | None:
@@ -81,9 +107,14 @@ class Facts:
         found = self.timeline.sequence.jump
         return self.bound.interval(found.first_timestamp) if found and self.bound else None
 
+    @property
+    def _triggered(self) -> bool:
+        assert self.capture is not None
+        return bool(self.capture.header.trigger.time or len(self.scan.of(Kind.TRIGGER)))
+
     @cached_property
-    def blockers(self) -> list[str]:
-        """Why no rule on the capture can say anything, neither PASS nor FAIL; empty when it can."""
+    def unreadable(self) -> list[str]:
+        """Why nothing in the capture can be relied on; empty when it can."""
         if self.record.status == "aborted":
             abort = self.record.abort
             why = f"{abort.error}: {abort.detail}" if abort else "no reason given"
@@ -91,7 +122,7 @@ class Facts:
         if self.capture is None:
             return ["there is no capture"]
         header, scan = self.capture.header, self.scan
-        if not header.trigger.time and not len(scan.of(Kind.TRIGGER)):
+        if not self._triggered:
             return ["the capture never triggered"]
         reasons = []
         if scan.backwards:
@@ -101,7 +132,18 @@ class Facts:
         if header.qualify.term is not None:
             # Even the console may have holes then, and what stands in it be no text that was printed.
             reasons.append(f"the analyser recorded only what matched term {header.qualify.term}")
-        if self.timeline.sequence.problem:
+        return reasons
+
+    @cached_property
+    def blockers(self) -> list[str]:
+        """Why no rule on the capture can say anything, neither PASS nor FAIL; empty when it can."""
+        if self.capture is None or self.record.status == "aborted" or not self._triggered:
+            return self.unreadable
+        reasons = list(self.unreadable)
+        if not self.jumps:
+            if self.timeline.sequence.panic is None:
+                reasons.append(self.timeline.sequence.problem or "the panic is not in the capture")
+        elif self.timeline.sequence.problem:
             reasons.append(self.timeline.sequence.problem)
         elif self.timeline.get("config_after_jump") is None:
             reasons.append(
@@ -124,6 +166,8 @@ class Facts:
         ]
 
     def _coverage(self) -> list[str]:
+        if not self.jumps:
+            return [] if self.stopped else ["the capture ends before the bench stopped it"]
         if self.timeline.sequence.crash_ready is None:
             return ["the capture ends before the crash kernel is ready"]
         return []

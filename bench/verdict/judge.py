@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """judge: a run directory's files -> Verdict. verify: does the stored verdict follow from the unchanged files?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from vkbench.capture import vkc
-from vkbench.evidence import CAPTURE, MEMORY_JSON, VERDICT_JSON, EvidenceError, RunView, describe, to_json
+from vkbench.evidence import (
+    CAPTURE,
+    CONSOLE_RAW,
+    MEMORY_JSON,
+    VERDICT_JSON,
+    EvidenceError,
+    RunView,
+    describe,
+    to_json,
+)
+from vkbench.evidence.reset import RESET_JSON, ResetRecord
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.memory_rule import memory_frozen
 from vkbench.verdict.model import (
@@ -19,6 +30,8 @@ from vkbench.verdict.model import (
     Verdict,
     overall,
 )
+from vkbench.verdict.path_rule import PATH_ID, path_taken
+from vkbench.verdict.reset_rules import reset_results
 from vkbench.verdict.rules import halt_latency, no_request_after_jump
 
 RULES = (no_request_after_jump, halt_latency, memory_frozen)
@@ -31,7 +44,9 @@ def load(run_dir: Path | str) -> Facts:
     view = RunView(Path(run_dir))
     capture = vkc.open(view.path / CAPTURE) if view.has(CAPTURE) else None
     memory = view.memory if view.has(MEMORY_JSON) else None
-    facts = Facts(view.record, capture, memory)
+    console = view.read(CONSOLE_RAW) if view.has(CONSOLE_RAW) else None
+    reset = ResetRecord.parse(view.read(RESET_JSON)) if view.has(RESET_JSON) else None
+    facts = Facts(view.record, capture, memory, console, reset)
     if capture is not None:
         _ = facts.scan  # damage is known before anybody relies on a part of the facts
     return facts
@@ -42,15 +57,28 @@ def judge(run_dir: Path | str) -> Verdict:
     return judge_facts(load(run_dir))
 
 
+def rules_for(facts: Facts) -> tuple[Callable[[Facts], RuleResult], ...]:
+    """The rules that apply: those that speak of a jump only to a run that must have one (docs/rules.md)."""
+    expected = facts.record.config.expect
+    if expected is None:
+        return RULES
+    if expected.jump:
+        return (*RULES, path_taken)
+    return (halt_latency, path_taken) if expected.doorbell else (path_taken,)
+
+
 def judge_facts(facts: Facts) -> Verdict:
     """The verdict that follows from the facts."""
-    rules: list[RuleResult] = [rule(facts) for rule in RULES]
+    resets = facts.record.kind == "reset"
+    rules: list[RuleResult] = reset_results(facts) if resets else [rule(facts) for rule in rules_for(facts)]
     result = overall([rule.result for rule in rules])
     must_fail = facts.record.must_fail
+    # A control that panicked by another way than it should controls nothing, even though it fails.
+    astray = any(rule.id == PATH_ID and rule.result == "FAIL" for rule in rules)
     return Verdict(
         overall=result,
         must_fail=must_fail,
-        as_expected=result == ("FAIL" if must_fail else "PASS"),
+        as_expected=result == ("FAIL" if must_fail else "PASS") and not astray,
         clock_hz=facts.capture.clock_hz if facts.capture else None,
         rules=rules,
         timeline=_timeline(facts),
@@ -173,6 +201,17 @@ def _uncertainty(facts: Facts) -> OrderUncertainty | None:
 def _notes(facts: Facts) -> list[str]:
     """What a reader should know beside the rules' reasons."""
     notes = []
+    expected = facts.record.config.expect
+    if expected is not None and not expected.jump:
+        left_out = (
+            "VKB-JUMP-001 and VKB-MEM-001"
+            if expected.doorbell
+            else "VKB-JUMP-001, VKB-HALT-001 and VKB-MEM-001"
+        )
+        notes.append(
+            f"By its row this injection comes into no crash kernel{'' if expected.doorbell else ' and rings no doorbell'}: "
+            f"{left_out} do not apply. Whether the card falls silent is not what this run says."
+        )
     gate = facts.timeline.get("gate_closed")
     doorbell = facts.timeline.get("doorbell")
     if doorbell and gate:

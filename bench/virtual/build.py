@@ -149,17 +149,24 @@ def _prune(cache: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def ensure_server(progress: Progress) -> None:
-    """QEMU, kernel, driver and initramfs, by fixtures/server/build.py. Raises BuildFailed."""
+def ensure_server(progress: Progress, debian: bool = False) -> None:
+    """QEMU, kernel, driver and initramfs, and Debian's disk too, by fixtures/server/build.py. Raises BuildFailed."""
     try:
         recipe = paths.server_recipe_dir()
         known = paths.artefact_paths()
     except paths.NotBuilt as error:
         raise errors.ToolMissing(str(error), "virtual server") from None
-    if all(known[name].is_file() for name in ("qemu_json", "server_json")):
+    wanted = ("qemu_json", "server_json", *(("debian_json",) if debian else ()))
+    if all(known[name].is_file() for name in wanted):
         return
     log = paths.cache_dir() / "server-build.log"
-    _run([sys.executable, str(recipe / "build.py")], log, progress)
+    _run([sys.executable, str(recipe / "build.py"), *(["--debian"] if debian else [])], log, progress)
+
+
+def ensure_debian(progress: Progress) -> paths.DebianServer:
+    """Debian 12 on a disk, and what it is made from. Raises BuildFailed."""
+    ensure_server(progress, debian=True)
+    return paths.debian()
 
 
 def _run(argv: Sequence[str], log: Path, progress: Progress | None = None) -> None:

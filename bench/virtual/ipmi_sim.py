@@ -47,6 +47,8 @@ class Bmc:
     nowhere else
     start: the argv that power-on runs; it must stay in the foreground
     start_environment: variables added for it
+    sol_port: TCP port on loopback with the console for serial over LAN, telnet (relay.py); it must listen already,
+    because the simulator dials a lost one only every 10 s; None: no serial over LAN
     """
 
     lan_port: int
@@ -56,6 +58,7 @@ class Bmc:
     start: Sequence[str]
     start_environment: Mapping[str, str] = field(default_factory=dict)
     name: str = "vkbench"
+    sol_port: int | None = None
 
 
 def check_account(user: str, password: str) -> None:
@@ -94,6 +97,8 @@ def lan_conf(bmc: Bmc, launcher: Path, plugin: Path) -> str:
         'user 1 false "" "" user 10 none md2 md5 straight',
         f'user 2 true "{bmc.user}" "{bmc.password}" admin 10 none md2 md5 straight',
     ]
+    if bmc.sol_port is not None:
+        lines.append(f'sol "telnet:{LOOPBACK}:{bmc.sol_port}" 115200')
     for line in lines:
         if len(line.encode()) > CONFIG_LINE:
             raise BmcError(
@@ -103,7 +108,7 @@ def lan_conf(bmc: Bmc, launcher: Path, plugin: Path) -> str:
 
 
 def command_file() -> str:
-    """The text of the command file (ipmi_sim_cmd(5)): one BMC at 0x20 with an event log."""
+    """The text of the command file (ipmi_sim_cmd(5)): one BMC at 0x20 with an event log and a watchdog."""
     # mc_add: device id 0x20, no device SDRs, revision 1, firmware 1.0, devices: chassis, SEL, SDR, sensors.
     return (
         "\n".join(
@@ -111,6 +116,8 @@ def command_file() -> str:
                 "mc_setbmc 0x20",
                 "mc_add 0x20 0x20 no-device-sdrs 0x01 0x01 0x00 0x87 0x000000 0x0000 persist_sdr",
                 "sel_enable 0x20 1000 0x0a",
+                # Sensor 0, kind Watchdog 2: without it an expired watchdog does nothing.
+                "sensor_add 0x20 0 0 35 0x6f event-only",
                 "mc_enable 0x20",
             ]
         )

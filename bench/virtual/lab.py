@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brings the virtual bench up and down: vkcosim (card, console, SCPI) and ipmi_sim (BMC, which starts QEMU).
+"""Brings the virtual bench up and down: vkcosim (card, console, SCPI), a relay (the console's doors), ipmi_sim (BMC, which
+starts QEMU) and, where the bench file has that door, a Redfish service in front of it.
 
 The wires' addresses are those of the bench file. Everything that belongs to a running bench lies in one runtime folder;
 ``lab.json`` there names its processes, so another call of the command can end exactly these.
@@ -9,28 +10,32 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import string
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from socket import SOCK_DGRAM
 from typing import Any
 
 from vkbench import errors, interrupts
 from vkbench.config import BenchFile
 from vkbench.config.model import Virtual
-from vkbench.virtual import build, ipmi_sim, paths, processes, qemu
+from vkbench.virtual import build, ipmi_sim, paths, processes, qemu, redfish
 from vkbench.virtual.ports import Ports, free_port
 from vkbench.virtual.processes import Process
 
 Progress = Callable[[str], None]
-READY = "vkcosim: ready"
+READY = {"vkcosim": "vkcosim: ready", "relay": "relay: ready"}
 READY_WITHIN_S = 20.0
 END_WITHIN_S = 5.0
 SOCKET_PATH_MAX = 107  # bytes, unix(7)
 STATE, LOCK = "lab.json", "lab.lock"
+DISK, QMP, REDFISH = "disk.raw", "qmp.sock", "redfish"
 PASSWORD_LENGTH = 16
 POLL_S = 0.02
 NOTES = [
@@ -69,7 +74,7 @@ class VirtualLab:
         self._make_runtime()
         with self._locked():
             state = self._read_state()
-            if state and self._alive(state) == ["vkcosim", "ipmi_sim"]:
+            if state and self._all_alive(state):
                 if state.bench_sha256 != self.bench.sha256:
                     progress(
                         "already up, started from another version of the bench file: lab down and up takes it up"
@@ -93,44 +98,93 @@ class VirtualLab:
             program = qemu.find_qemu()
             acceleration = self._acceleration(program, progress)
             parts = paths.server_parts()
+            debian = self._debian(progress) if self.settings.server == "debian" else None
         except (qemu.QemuError, paths.NotBuilt) as error:
             raise errors.ToolMissing(str(error), "virtual server") from None
-        state.inventory = self._inventory(card, program, acceleration, parts)
+        state.inventory = self._inventory(card, program, acceleration, debian or parts)
         progress("starting the card (vkcosim)")
-        cosim = [str(card.vkcosim), "--vfio-socket", self._socket("vfio.sock")]
-        cosim += ["--console-socket", self._socket("console.sock"), "--console-port", str(self.ports.console)]
-        cosim += ["--scpi-port", str(self.ports.scpi), "--clock-hz", str(self.settings.clock_hz)]
-        cosim += ["--status", str(self.runtime / "cosim.json"), "--build-id", card.build_id]
-        cosim += ["--log", str(self.runtime / "cosim.log")]
+        com1, sol = free_port(), free_port()
         (self.runtime / "cosim.log").unlink(missing_ok=True)
-        process = self._spawn(state, "vkcosim", cosim)
-        self._wait_line(process, "vkcosim", READY)
+        self._spawn_ready(state, "vkcosim", self._cosim(card, com1))
+        self._spawn_ready(state, "relay", self._relay(com1, sol))
         progress("starting the BMC (ipmi_sim)")
-        vm_port = free_port()
-        server = qemu.Server(
-            memory_mib=self.settings.memory_mib,
-            acceleration=acceleration.name,
-            extra_append="loglevel=6",
-            card=Path(self._socket("vfio.sock")),
-            posted_writes=self.settings.posted_writes,
-            serial=qemu.UnixAddress(Path(self._socket("console.sock"))),
-            ipmi_port=vm_port,
-        )
+        vm_port, lan_port = free_port(), self.ports.bmc or free_port(SOCK_DGRAM)
         bmc = ipmi_sim.Bmc(
-            lan_port=self.ports.bmc,
+            lan_port=lan_port,
             vm_port=vm_port,
+            sol_port=sol,
             user=self.bench.bmc.user,
             password=password,
-            start=qemu.command(server, program, parts),
+            start=qemu.command(self._server(acceleration.name, vm_port), program, parts),
             start_environment=program.env,
             name=self.bench.name,
         )
         try:
-            argv = ipmi_sim.prepare(bmc, self.runtime / "bmc")
-            process = self._spawn(state, "ipmi_sim", argv)
-            ipmi_sim.wait_ready(self.ports.bmc, process)
+            process = self._spawn(state, "ipmi_sim", ipmi_sim.prepare(bmc, self.runtime / "bmc"))
+            ipmi_sim.wait_ready(lan_port, process)
         except ipmi_sim.BmcError as error:
             raise errors.LabError(f"{error}{self._log_tail('ipmi_sim')}", "virtual BMC") from None
+        if self.ports.redfish is not None:
+            progress("starting the BMC's Redfish service")
+            self._start_redfish(state, self.ports.redfish, lan_port, password)
+
+    def _start_redfish(self, state: LabState, port: int, lan_port: int, password: str) -> None:
+        settings = self.bench.bmc
+        service = redfish.Redfish(port, settings.user, password, lan_port, self.bench.name)
+        folder = self.runtime / REDFISH
+        try:
+            process = self._spawn(state, "redfish", redfish.prepare(service, folder))
+            redfish.wait_ready(port, process)
+        except redfish.RedfishError as error:
+            raise errors.LabError(f"{error}{self._log_tail('redfish')}", "virtual BMC") from None
+        if settings.ca_path is not None:
+            shutil.copyfile(folder / redfish.CA, settings.ca_path)
+
+    def _debian(self, progress: Progress) -> paths.DebianServer:
+        """The distribution's disk, a copy of its own for this bench; what logs in lies where the bench file can name it."""
+        debian = build.ensure_debian(progress)
+        progress("copying the server's disk")
+        argv = ["cp", "--sparse=always", "--reflink=auto", str(debian.disk), str(self.runtime / DISK)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise errors.LabError(
+                f"the server's disk cannot be copied: {done.stderr.strip()}", str(self.runtime)
+            )
+        link = paths.cache_dir() / "virtual-debian"
+        fresh = link.with_name(f".{link.name}.{os.getpid()}")
+        fresh.symlink_to(debian.folder)
+        fresh.replace(link)
+        return debian
+
+    def _cosim(self, card: build.Card, com1: int) -> list[str]:
+        return [
+            *(str(card.vkcosim), "--vfio-socket", self._socket("vfio.sock")),
+            *("--console-socket", self._socket("console.sock"), "--console-port", str(com1)),
+            *("--scpi-port", str(self.ports.scpi), "--clock-hz", str(self.settings.clock_hz)),
+            *("--status", str(self.runtime / "cosim.json"), "--build-id", card.build_id),
+            *("--log", str(self.runtime / "cosim.log")),
+        ]
+
+    def _relay(self, com1: int, sol: int) -> list[str]:
+        argv = [sys.executable, "-m", "vkbench.virtual.relay", "--console", f"127.0.0.1:{com1}"]
+        argv += ["--raw", str(self.ports.console or free_port()), "--sol", str(sol)]
+        argv += ["--qmp", self._socket(QMP)]
+        return argv if self.ports.rfc2217 is None else [*argv, "--rfc2217", str(self.ports.rfc2217)]
+
+    def _server(self, acceleration: str, vm_port: int) -> qemu.Server:
+        debian = self.settings.server == "debian"
+        return qemu.Server(
+            memory_mib=self.settings.memory_mib,
+            acceleration=acceleration,
+            extra_append="" if debian else "loglevel=6",
+            disk=self.runtime / DISK if debian else None,
+            ssh_port=self.ports.ssh,
+            card=Path(self._socket("vfio.sock")),
+            posted_writes=self.settings.posted_writes,
+            serial=qemu.UnixAddress(Path(self._socket("console.sock"))),
+            ipmi_port=vm_port,
+            qmp=(Path(self._socket(QMP)),),
+        )
 
     def _spawn(self, state: LabState, name: str, argv: list[str]) -> subprocess.Popen:
         """Start a process in a session of its own (a Ctrl-C at the terminal is not for it), and write it down at once."""
@@ -155,8 +209,10 @@ class VirtualLab:
             self._write_state(state)
         return process
 
-    def _wait_line(self, process: subprocess.Popen, name: str, line: str) -> None:
-        log = self.runtime / f"{name}.log"
+    def _spawn_ready(self, state: LabState, name: str, argv: list[str]) -> None:
+        """Start a process that says when it is ready."""
+        process = self._spawn(state, name, argv)
+        line, log = READY[name], self.runtime / f"{name}.log"
         until = time.monotonic() + READY_WITHIN_S
         while line not in log.read_text(errors="replace"):
             if process.poll() is not None:
@@ -231,7 +287,7 @@ class VirtualLab:
                 {"name": process.name, "pid": process.pid, "alive": process.alive()}
                 for process in state.processes
             ]
-            found["up"] = self._alive(state) == ["vkcosim", "ipmi_sim"]
+            found["up"] = self._all_alive(state)
             found["server_on"] = any(
                 process.name == "ipmi_sim" and bool(processes.descendants(process))
                 for process in state.processes
@@ -284,11 +340,16 @@ class VirtualLab:
             processes.end(family, END_WITHIN_S)
         for child in self._children:  # a child that has ended stays a zombie until its parent asks for it
             child.poll()
-        # Logs stay; lan.conf holds the BMC's password and goes.
-        for name in ("vfio.sock", "console.sock", "bmc/lan.conf"):
+        # Logs stay; what holds the BMC's password goes.
+        for name in ("vfio.sock", "console.sock", QMP, DISK, "bmc/lan.conf"):
             (self.runtime / name).unlink(missing_ok=True)
+        shutil.rmtree(self.runtime / REDFISH, ignore_errors=True)
         (self.runtime / STATE).unlink(missing_ok=True)
         return was
+
+    def _all_alive(self, state: LabState) -> bool:
+        names = ["vkcosim", "relay", "ipmi_sim", *(["redfish"] if self.ports.redfish is not None else [])]
+        return self._alive(state) == names
 
     @staticmethod
     def _alive(state: LabState) -> list[str]:

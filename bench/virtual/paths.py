@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 BUILD_COMMAND = "python3 fixtures/server/build.py"
+DEBIAN_COMMAND = f"{BUILD_COMMAND} --debian"
 
 
 class NotBuilt(RuntimeError):
@@ -68,15 +69,13 @@ def artefact_paths() -> dict[str, Path]:
     return {name: Path(path) for name, path in found.items()}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, command: str = BUILD_COMMAND) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NotBuilt(
-            f"{path} does not exist: the virtual server is not built. Run: {BUILD_COMMAND}"
-        ) from None
+        raise NotBuilt(f"{path} does not exist: the virtual server is not built. Run: {command}") from None
     except ValueError as error:
-        raise NotBuilt(f"{path} is damaged ({error}): delete its folder and run: {BUILD_COMMAND}") from None
+        raise NotBuilt(f"{path} is damaged ({error}): delete its folder and run: {command}") from None
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,18 @@ class ServerParts:
     kernel: Path
     initrd: Path
     append: str
+    inventory: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DebianServer:
+    """Debian 12 on a disk. `disk` is the master: a server runs on a copy. The other files let one log in."""
+
+    folder: Path
+    disk: Path
+    root_password: Path
+    key: Path
+    known_hosts: Path
     inventory: dict[str, Any]
 
 
@@ -129,3 +140,26 @@ def server_parts() -> ServerParts:
         if not file.is_file():
             raise NotBuilt(f"{file} is missing although {path} names it. Run: {BUILD_COMMAND}")
     return parts
+
+
+def debian() -> DebianServer:
+    """Read `debian.json`. Raises NotBuilt when it is missing or damaged."""
+    path = artefact_paths()["debian_json"]
+    data = _read_json(path, DEBIAN_COMMAND)
+    folder = path.parent
+    try:
+        login = data["login"]
+        server = DebianServer(
+            folder=folder,
+            disk=folder / data["disk"]["file"],
+            root_password=folder / login["password"],
+            key=folder / login["key"],
+            known_hosts=folder / login["hosts"],
+            inventory=data,
+        )
+    except (KeyError, TypeError) as error:
+        raise NotBuilt(f"{path} lacks {error}: delete its folder and run: {DEBIAN_COMMAND}") from None
+    for file in (server.disk, server.root_password, server.key, server.known_hosts):
+        if not file.is_file():
+            raise NotBuilt(f"{file} is missing although {path} names it. Run: {DEBIAN_COMMAND}")
+    return server

@@ -131,14 +131,16 @@ def arguments(server: Server, parts: paths.ServerParts | None = None) -> list[st
     if server.acceleration not in ("tcg", "kvm"):
         raise ValueError(f"acceleration {server.acceleration!r}: allowed are 'tcg' and 'kvm'")
     argv = ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"]
-    argv += ["-machine", "q35,memory-backend=ram", "-accel", server.acceleration]
+    # Without graphics SeaBIOS speaks on the serial line, as a server's firmware does; it waits for that, so only with a disk.
+    machine = "q35,memory-backend=ram" + (",graphics=off" if server.disk is not None else "")
+    argv += ["-machine", machine, "-accel", server.acceleration]
     # No -cpu: QEMU's default model boots about twice as fast under TCG as `max`.
     argv += ["-m", f"{server.memory_mib}M", "-smp", str(server.smp)]
     argv += ["-object", f"memory-backend-memfd,id=ram,size={server.memory_mib}M,share=on"]
     argv += _disk(server.disk) if server.disk is not None else _direct_boot(server, parts)
     if server.ssh_port is not None:
         argv += ["-netdev", f"user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:{server.ssh_port}-:22"]
-        argv += ["-device", "virtio-net-pci,netdev=net0,romfile="]
+        argv += ["-device", "e1000e,netdev=net0,romfile="]
     argv += ["-device", "pcie-root-port,id=slot0,chassis=1,slot=1"]
     if server.card is not None:
         argv += card_arguments(server.card, server.posted_writes)
@@ -154,13 +156,9 @@ def arguments(server: Server, parts: paths.ServerParts | None = None) -> list[st
 
 
 def _disk(image: Path) -> list[str]:
-    drive = {"driver": "raw", "node-name": "disk0", "file": {"driver": "file", "filename": str(image)}}
-    return [
-        "-blockdev",
-        json.dumps(drive, separators=(",", ":")),
-        "-device",
-        "virtio-blk-pci,drive=disk0,bootindex=0",
-    ]
+    """A SATA disk. `cache=unsafe`: the server's flushes are not worth the host's time, its disk lives for one lab."""
+    drive = f"file={_option(image)},format=raw,if=none,id=disk0,cache=unsafe"
+    return ["-drive", drive, "-device", "ide-hd,drive=disk0,bus=ide.0"]
 
 
 def _direct_boot(server: Server, parts: paths.ServerParts | None) -> list[str]:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""labgrid's real coordinator and exporter on loopback, in build/venv-labgrid (fixtures/labgrid/setup.sh)."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+from instrument_peers import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / "build/venv-labgrid/bin"
+LIMIT_S = 120.0
+EXPORTS = """\
+bench1:
+  VkbenchBmc: {{kind: {kind}, host: 127.0.0.1, port: {bmc}}}
+  NetworkSerialPort: {{host: 127.0.0.1, port: {console}, protocol: {protocol}, speed: 115200}}
+  VkbenchAnalyser: {{resource: "TCPIP::127.0.0.1::{analyser}::SOCKET"}}
+"""
+
+
+class Labgrid:
+    """A coordinator and an exporter with the place ``bench1``; both are processes of their own."""
+
+    def __init__(self, folder: Path, **ports: object) -> None:
+        if not (BIN / "labgrid-coordinator").exists():
+            pytest.fail("build/venv-labgrid is missing: run fixtures/labgrid/setup.sh")
+        self.folder, self.port = folder, free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        wires = {"kind": "ipmi", "bmc": 1, "console": 2, "protocol": "raw", "analyser": 3, **ports}
+        (folder / "exports.yaml").write_text(EXPORTS.format(**wires))
+        self._running: dict[str, subprocess.Popen] = {}
+
+    def environment(self, user: str) -> dict[str, str]:
+        """Of a user of the place."""
+        return {**os.environ, "LG_COORDINATOR": self.address, "LG_USERNAME": user, "LG_HOSTNAME": "host"}
+
+    def start(self) -> Self:
+        self._spawn("coordinator", "labgrid-coordinator", "-l", self.address)
+        self.until(self._listens)
+        self.start_exporter()
+        return self
+
+    def start_exporter(self) -> None:
+        self._spawn("exporter", "labgrid-exporter", "-c", self.address, "-n", "lab", "exports.yaml")
+        self.until(lambda: self.client("resources").count("lab/bench1/") == 3)
+
+    def add_place(self) -> None:
+        self.client("-p", "bench1", "create")
+        self.client("-p", "bench1", "add-match", "lab/bench1/*")
+
+    def kill_coordinator(self) -> None:
+        """As a power cut: nothing is said to anybody. The exporter ends by itself, as it is made to."""
+        self._running["coordinator"].send_signal(signal.SIGKILL)
+        self._running.pop("coordinator").wait(LIMIT_S)
+        self._running.pop("exporter").wait(LIMIT_S)
+
+    def client(self, *words: str, user: str = "keeper") -> str:
+        argv = [BIN / "labgrid-client", *words]
+        done = subprocess.run(
+            argv, env=self.environment(user), capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+        return done.stdout + done.stderr
+
+    def holder(self) -> str:
+        found = re.search(r"acquired: (\S+)", self.client("-p", "bench1", "show"))
+        return found[1] if found else ""
+
+    def use(self, user: str, template: Path, *words: str | Path, wait_s: float = 60) -> subprocess.Popen:
+        """`python -m vkbench.labgrid run bench1 -- WORDS` of a user; its output goes to the folder's USER.log."""
+        argv = [BIN / "python", "-m", "vkbench.labgrid", "run", "bench1", "--template", template]
+        argv += ["--coordinator", self.address, "--wait", str(wait_s), "--", *words]
+        with (self.folder / f"{user}.log").open("wb") as log:
+            return subprocess.Popen(argv, env=self.environment(user), stdout=log, stderr=log)
+
+    def said(self, user: str) -> str:
+        return (self.folder / f"{user}.log").read_text(errors="replace")
+
+    def until(self, true, limit_s: float = LIMIT_S) -> None:
+        end = time.monotonic() + limit_s
+        while not true():
+            assert time.monotonic() < end, self.logs()
+            time.sleep(0.1)
+
+    def logs(self) -> str:
+        return "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in self.folder.glob("*.log"))
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _spawn(self, name: str, program: str, *words: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [BIN / program, *words], cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def stop(self) -> None:
+        for process in reversed(self._running.values()):
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def labgrid(folder: Path, **ports: object) -> Iterator[Labgrid]:
+    """A running lab with its place."""
+    folder.mkdir(exist_ok=True)
+    lab = Labgrid(folder, **ports)
+    try:
+        lab.start()
+        lab.add_place()
+        yield lab
+    finally:
+        lab.stop()
