@@ -33,7 +33,7 @@ lint:
 
 unit:
 	@echo "== unit tests"
-	$(PYTEST) --junitxml=build/junit/unit.xml bench/tests firmware/tests
+	$(PYTEST) --junitxml=build/junit/unit.xml --numprocesses=2 --dist=loadfile bench/tests firmware/tests
 
 rtl:
 	@echo "== RTL tests (cocotb on Verilator)"
