@@ -19,6 +19,7 @@ from pyipmi.utils import ByteBuffer
 from vkbench import config, errors
 from vkbench.instruments import bmc_ipmi_records as records
 from vkbench.instruments.bmc_ipmi_link import Link
+from vkbench.instruments.bmc_login import login_refused
 from vkbench.instruments.protocol import BootDevice, WatchdogState
 
 BMC_ADDRESS = 0x20  # IPMI 2.0 section 5.4: the BMC's own address
@@ -309,10 +310,10 @@ class IpmiBmc:
         """What python-ipmi raised, as one of ours."""
         settings = self._settings
         if isinstance(error, pyipmi.errors.AuthenticationError | pyipmi.errors.IpmiLongPasswordError):
-            return self._login()
+            return login_refused(self._settings, self.where)
         if isinstance(error, pyipmi.errors.MessageStatusCodeError):
             if error.msc in LOGIN_REFUSED:
-                return self._login()
+                return login_refused(self._settings, self.where)
             if error.msc in CIPHER_REFUSED:
                 return self._cipher(f"status {error.msc:#04x}, {error.msc_desc}")
             hint = (
@@ -375,15 +376,6 @@ class IpmiBmc:
             f"it fell silent at '{doing}'; whether that happened is not known",
             self.where,
             "A BMC that restarts is back after a minute or two; else check its network",
-        )
-
-    def _login(self) -> errors.BenchError:
-        secret = self._settings.password
-        source = f"environment variable {secret.env}" if secret.env else f"file {secret.path}"
-        return errors.BmcLoginError(
-            f"the BMC refuses user {self._settings.user!r} with the password from {source}",
-            self.where,
-            "Check both; the user needs the administrator privilege over LAN",
         )
 
     def _cipher(self, reason: str) -> errors.BenchError:

@@ -27,6 +27,7 @@ from urllib3.exceptions import (
 )
 
 from vkbench import config, errors
+from vkbench.instruments.bmc_login import login_refused
 
 ROOT = "/redfish/v1/"
 LARGEST_ANSWER = 32 << 20  # bytes; a whole event log is a few
@@ -370,20 +371,9 @@ class Service:
         )
         return errors.BmcTlsError(f"TLS cannot be used: {reason}", self.where, hint)
 
-    def _login_refused(self, found: dict[str, Any]) -> errors.BenchError:
-        secret = self._settings.password
-        source = f"environment variable {secret.env}" if secret.env else f"file {secret.path}"
-        said = extended_text(found)
-        return errors.BmcLoginError(
-            f"the BMC refuses user {self._settings.user!r} with the password from {source}"
-            + (f": {said}" if said else ""),
-            self.where,
-            "Check both; the user needs the administrator role",
-        )
-
     def _refused(self, doing: str, status: int, found: dict[str, Any], fields: Any) -> errors.BenchError:
         if status == HTTPStatus.UNAUTHORIZED:
-            return self._login_refused(found)
+            return login_refused(self._settings, self.where, extended_text(found))
         phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "?"
         text = f"'{doing}': HTTP {status} {phrase}"
         said = extended_text(found)

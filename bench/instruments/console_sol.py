@@ -23,6 +23,7 @@ from pyipmi.interfaces.ipmb import IpmbHeaderReq, encode_ipmb_msg
 from pyipmi.interfaces.rmcpplus import PAYLOAD_TYPE_IPMI, RmcpPlus
 
 from vkbench import config, errors
+from vkbench.instruments.bmc_login import login_refused
 from vkbench.instruments.console import WAKE_S, Sink, StreamConsole
 
 BMC_ADDRESS = 0x20
@@ -328,10 +329,10 @@ class SolConsole(StreamConsole):
         try:
             yield
         except (pyipmi.errors.AuthenticationError, pyipmi.errors.IpmiLongPasswordError):
-            raise self._failed(self._refused()) from None
+            raise self._failed(login_refused(self._bmc, self.where)) from None
         except pyipmi.errors.MessageStatusCodeError as error:
             if error.msc in LOGIN_REFUSED:
-                raise self._failed(self._refused()) from None
+                raise self._failed(login_refused(self._bmc, self.where)) from None
             if error.msc in CIPHER_REFUSED:
                 raise self._failed(
                     errors.BmcCipherMismatch(
@@ -367,12 +368,3 @@ class SolConsole(StreamConsole):
     def _failed(self, error: errors.BenchError) -> errors.BenchError:
         self._logout()
         return error
-
-    def _refused(self) -> errors.BenchError:
-        secret = self._bmc.password
-        source = f"environment variable {secret.env}" if secret.env else f"file {secret.path}"
-        return errors.BmcLoginError(
-            f"the BMC refuses user {self._bmc.user!r} with the password from {source}",
-            self.where,
-            "Check both; the user needs the administrator privilege over LAN",
-        )
