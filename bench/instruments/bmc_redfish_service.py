@@ -226,7 +226,7 @@ class Service:
         body = {"UserName": self._settings.user, "Password": self._password}
         status, found, fields = self._once("POST", sessions, body, "login", {})
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST):
-            raise self._login_refused(found)
+            raise login_refused(self._settings, self.where, extended_text(found))
         self._token = fields.get("x-auth-token")
         self._session = urlsplit(fields.get("location", "")).path or link(found) or None
         # A service that is out of sessions, or offers them without making any, takes each request's own login.
