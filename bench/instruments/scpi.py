@@ -62,6 +62,7 @@ class ScpiLink:
         self._resource: Any = None
         self.where = f"{kind.name} {settings.resource}"
         self.identity = ""
+        self._owed = False  # an answer that was given up may still come
 
     def __enter__(self) -> Self:
         settings = self._settings
@@ -123,6 +124,7 @@ class ScpiLink:
                 break  # it did answer, with something else
             if found := self._kind.idn.search(last):
                 self.identity = found.group()
+                self._owed = False
                 return
         raise self._kind.garbled(
             f"answers *IDN? with {last[:_SHOWN]!r}",
@@ -156,9 +158,10 @@ class ScpiLink:
 
     def ask(self, query: str, timeout: float | None = None) -> str:
         """Send a query and return its line. Raises Silent; Refused when it queued an error instead."""
-        self._write(query)
+        self._write_in_step(query)
+        self._owed = True
         try:
-            return self._line(timeout or self._settings.timeout_s, query)
+            answer = self._line(timeout or self._settings.timeout_s, query)
         except self._kind.silent as silence:
             # A refused query has no answer, only an entry in the error queue.
             try:
@@ -167,8 +170,11 @@ class ScpiLink:
             except errors.InstrumentError:
                 raise silence from None
             if code:
+                self._owed = False
                 raise self._refused(query, [(code, text)]) from None
             raise
+        self._owed = False
+        return answer
 
     def number(self, query: str, timeout: float | None = None) -> int:
         """Ask for a whole number, decimal or #H hexadecimal."""
@@ -180,12 +186,12 @@ class ScpiLink:
 
     def set(self, command: str) -> None:
         """Send a command and ask for errors. Raises Refused with all of them."""
-        self._write(command)
+        self._write_in_step(command)
         self.check(command)
 
     def send(self, command: str) -> None:
         """Send a command whose errors are asked for later."""
-        self._write(command)
+        self._write_in_step(command)
 
     def check(self, command: str) -> None:
         """Empty the error queue. Raises Refused with all that was in it."""
@@ -200,7 +206,8 @@ class ScpiLink:
 
     def block(self, query: str) -> bytes:
         """Ask for a definite-length block and return its bytes."""
-        self._write(query)
+        self._write_in_step(query)
+        self._owed = True
         head = self._bytes(2, query)
         if head[:1] != b"#" or not head[1:].isdigit() or head[1:] == b"0":
             raise self._no_block(query, head)
@@ -210,9 +217,16 @@ class ScpiLink:
         data = self._bytes(int(digits), query)
         if (end := self._bytes(1, query)) != b"\n":
             raise self.garbled(query, f"a block of {len(data)} bytes, then {end!r} where the line should end")
+        self._owed = False
         return data
 
     # ---- bytes -------------------------------------------------------------------------------------------------------
+
+    def _write_in_step(self, line: str) -> None:
+        """Write a message; first throw away what an answer that timed out or was interrupted may have left."""
+        if self._owed:
+            self._into_step()
+        self._write(line)
 
     def _write(self, line: str) -> None:
         try:

@@ -436,3 +436,29 @@ def test_an_answer_that_was_given_up_does_not_come_later(firmware):
 
 def test_the_driver_s_taps_are_the_layout_s():
     assert Qualification().taps == tuple(tap.name for tap in Tap)
+
+
+@pytest.mark.parametrize(
+    "why", [errors.AnalyserSilent("too late"), KeyboardInterrupt()], ids=["late", "ctrl-c"]
+)
+def test_what_follows_a_block_that_was_given_up_gets_its_own_answers(firmware, monkeypatch, why):
+    with opened(firmware) as analyser:
+        depth, link = analyser.depth(), analyser._link
+        analyser.configure(["TRIG:SOUR FLR"])
+        analyser.arm(pretrigger=0)
+        firmware.drive("fire 1")
+        firmware.drive("fill")
+        analyser.wait_done(10)
+        whole = link._bytes
+
+        def cut(count, query):
+            if count <= 8:  # the block's head
+                return whole(count, query)
+            raise why
+
+        monkeypatch.setattr(link, "_bytes", cut)
+        with pytest.raises(type(why)):
+            link.block("CAPT:DATA? 0,512")
+        monkeypatch.undo()
+        assert analyser.depth() == depth
+        analyser.dma_stop()
