@@ -6,13 +6,13 @@ so nothing that is left over from before can be taken for this command's answer;
 printed, so an echo is no mark. What is between the marks, without what the terminal and the kernel put there, is the
 output. A mark that is damaged makes an error, never an output.
 
-A byte lost or garbled *within* the output cannot be seen that way. ``checked`` sees it: the shell gets the command
-with its checksum and runs it only when they fit, keeps the output in a file, and sends it with a checksum as often as
-it takes to arrive whole. It costs the live output, and needs cksum and a writable /tmp. The same way a command
-is sent in pieces that is longer than a terminal's line.
+A byte lost or garbled *within* the output cannot be seen that way: what must be exact carries its own checksum
+(vkpeek's SHA-256, server/transfer.py). A command that is longer than a terminal's line is sent in pieces, and run only when
+the shell's copy of it has the right checksum.
 """
 
 import contextlib
+import hashlib
 import itertools
 import re
 import secrets
@@ -30,12 +30,11 @@ LINE_MAX = 4095  # bytes of one line, with its end: N_TTY_BUF_SIZE of the kernel
 PIECE_MAX = 512  # characters of a long command in one line
 TRIES = 4
 SLICE_S = 0.25  # how often damaged marks are looked for
-ANSWER_S = 10.0  # a step of a checked command, before it is tried again
+ANSWER_S = 10.0  # one piece of a long command, before it is tried again
 PROMPT_S = 3.0  # after the end mark the prompt only says that the shell reads again
 SEARCH_BACK = 16384  # bytes of the end in which a damaged mark is looked for
 PROMPT_BACK = 1024  # bytes before the place where the mark was found that may hold the prompt
 KILL_LINE = "\x15"  # Ctrl-U: empties a line that an earlier command left half typed
-_CONTROLS = r"\000-\010\013-\037\177"  # for tr
 _READS_KERNEL_LOG = re.compile(r"dmesg|kmsg|journalctl|syslog|/var/log")
 
 
@@ -48,20 +47,17 @@ class Shell:
         self._session = secrets.token_hex(3)
         self._dirty = False  # an earlier command did not come to its end
 
-    def run(self, command: str, prompt: str, timeout: float, checked: bool) -> str:
+    def run(self, command: str, prompt: str, timeout: float) -> str:
         """What the command printed.
 
         Raises CommandFailed (its status is not 0), ConsoleTimeout, ConsoleDead, or ConsoleGarbled.
         """
         end = time.monotonic() + timeout
-        if not checked and len(self._line(command, "x" * 24).encode()) <= LINE_MAX:
+        if len(self._line(command, "x" * 24).encode()) <= LINE_MAX:
             output, status = self._framed(command, prompt, end, command)
         else:
             self._send_whole(command, prompt, end)
-            if checked:
-                output, status = self._checked(command, prompt, end)
-            else:
-                output, status = self._framed('eval "$vk_c"', prompt, end, command)
+            output, status = self._framed('eval "$vk_c"', prompt, end, command)
         output = output.strip("\n")
         if status:
             raise errors.CommandFailed(
@@ -146,7 +142,7 @@ class Shell:
                 left = min(SLICE_S, until - time.monotonic())
                 console.expect(prompt, max(0.0, left), max(begin, at - len(prompt.encode())))
 
-    # ---- by checksum ---------------------------------------------------------------------------------------------------
+    # ---- long commands ---------------------------------------------------------------------------------------------------
 
     def _send_whole(self, command: str, prompt: str, end: float) -> None:
         """Bring the command into the shell's variable vk_c, unharmed. Nothing of it is run."""
@@ -158,32 +154,15 @@ class Shell:
             for _ in range(TRIES):
                 # Appended to what is known to be right, so a damaged piece can simply be sent again.
                 said = self._exactly(
-                    f'vk_n="$vk_c"{quoted(piece)}; printf %s "$vk_n" | cksum', prompt, end, command
+                    f'vk_n="$vk_c"{quoted(piece)}; printf %s "$vk_n" | sha256sum', prompt, end, command
                 )
-                if said.split()[:2] == _cksum(sent.encode()):
+                if said.split()[:1] == [hashlib.sha256(sent.encode()).hexdigest()]:
                     break
             else:
                 raise self._garbled(
                     f"'{_short(command)}' did not reach the shell unharmed in {TRIES} attempts"
                 )
             self._exactly('vk_c="$vk_n"', prompt, end, command)
-
-    def _checked(self, command: str, prompt: str, end: float) -> tuple[str, int]:
-        file = f"/tmp/.vkbench-{self._session}"
-        _, status = self._framed(f'eval "$vk_c" >{file} 2>&1', prompt, end, command)
-        # Control characters are no output but the terminal's (clean() takes them away as well).
-        self._exactly(f"tr -d '{_CONTROLS}' <{file} >{file}.t", prompt, end, command)
-        for _ in range(TRIES):
-            try:
-                said, _ = self._framed(f"cat {file}.t; echo; cksum <{file}.t", prompt, end, "dmesg")
-            except errors.ConsoleGarbled:
-                continue
-            for text in (said, without_kernel(said)):
-                output, _, sums = text.rstrip("\n").rpartition("\n")
-                if sums.split()[:2] == _cksum(output.encode()):
-                    self._exactly(f"rm -f {file} {file}.t", prompt, end, command)
-                    return output, status
-        raise self._garbled(f"the output of '{_short(command)}' did not arrive unharmed in {TRIES} attempts")
 
     def _exactly(self, line: str, prompt: str, end: float, command: str) -> str:
         """A line that may be sent again when its answer is damaged."""
@@ -195,7 +174,7 @@ class Shell:
             except (errors.ConsoleGarbled, errors.ConsoleTimeout):
                 if attempt == TRIES - 1 or time.monotonic() >= end:
                     raise
-        raise self._garbled(f"'{_short(command)}' could not be brought to the shell; does it have cksum?")
+        raise self._garbled(f"'{_short(command)}' could not be brought to the shell; does it have sha256sum?")
 
     def _garbled(self, what: str) -> errors.ConsoleGarbled:
         return errors.ConsoleGarbled(
@@ -205,30 +184,3 @@ class Shell:
 
 def _short(command: str) -> str:
     return command if len(command) <= 200 else command[:200] + "…"
-
-
-def _cksum(data: bytes) -> list[str]:
-    """What POSIX's cksum prints: CRC and length."""
-    length = len(data)
-    crc = 0
-    size = length
-    tail = bytearray()
-    while size:
-        tail.append(size & 0xFF)
-        size >>= 8
-    for byte in data + tail:
-        crc = ((crc << 8) & 0xFFFFFFFF) ^ _CRC[(crc >> 24) ^ byte]
-    return [str(crc ^ 0xFFFFFFFF), str(length)]
-
-
-def _crc_table() -> list[int]:
-    table = []
-    for number in range(256):
-        crc = number << 24
-        for _ in range(8):
-            crc = ((crc << 1) ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
-        table.append(crc)
-    return table
-
-
-_CRC = _crc_table()

@@ -160,9 +160,9 @@ class StreamConsole(ABC):
                 groups,
             )
 
-    def run(self, command: str, prompt: str, timeout: float, checked: bool = False) -> str:
-        """See protocol.Console. ``checked``: output and command are compared by checksum, see command.Shell."""
-        return self._shell.run(command, prompt, timeout, checked)
+    def run(self, command: str, prompt: str, timeout: float) -> str:
+        """See protocol.Console and command.Shell."""
+        return self._shell.run(command, prompt, timeout)
 
     # ---- reader ------------------------------------------------------------------------------------------------------
 

@@ -124,12 +124,10 @@ class Console(Protocol):
         Terminal escapes and carriage returns count as they came. Raises ConsoleTimeout or ConsoleDead.
         """
 
-    def run(self, command: str, prompt: str, timeout: float, checked: bool = False) -> str:
+    def run(self, command: str, prompt: str, timeout: float) -> str:
         """Run a command in the shell and return what it printed, without the kernel's messages and terminal escapes.
 
-        ``checked``: command and output are compared by checksum, so a lost byte in either is an error and never a wrong
-        answer; the output then comes at the end only. Raises CommandFailed on an exit status other than 0,
-        ConsoleTimeout, ConsoleDead, or ConsoleGarbled.
+        Raises CommandFailed on an exit status other than 0, ConsoleTimeout, ConsoleDead, or ConsoleGarbled.
         """
 
     def text(self, start: int = 0) -> str:
