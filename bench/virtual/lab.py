@@ -35,6 +35,7 @@ READY_WITHIN_S = 20.0
 END_WITHIN_S = 5.0
 SOCKET_PATH_MAX = 107  # bytes, unix(7)
 STATE, LOCK = "lab.json", "lab.lock"
+AFTER_THE_CARD = ("nice", "-n", "10")
 DISK, QMP, REDFISH = "disk.raw", "qmp.sock", "redfish"
 PASSWORD_LENGTH = 16
 POLL_S = 0.02
@@ -133,7 +134,7 @@ class VirtualLab:
         service = redfish.Redfish(port, settings.user, password, lan_port, self.bench.name)
         folder = self.runtime / REDFISH
         try:
-            process = self._spawn(state, "redfish", redfish.prepare(service, folder))
+            process = self._spawn(state, "redfish", [*AFTER_THE_CARD, *redfish.prepare(service, folder)])
             redfish.wait_ready(port, process)
         except redfish.RedfishError as error:
             raise errors.LabError(f"{error}{self._log_tail('redfish')}", "virtual BMC") from None
@@ -166,7 +167,9 @@ class VirtualLab:
         ]
 
     def _relay(self, com1: int, sol: int) -> list[str]:
-        argv = [sys.executable, "-m", "vkbench.virtual.relay", "--console", f"127.0.0.1:{com1}"]
+        # It has the same bytes to carry when the card has a panic to stamp: the card goes first (decisions/0002).
+        argv = [*AFTER_THE_CARD, sys.executable, "-m", "vkbench.virtual.relay"]
+        argv += ["--console", f"127.0.0.1:{com1}"]
         argv += ["--raw", str(self.ports.console or free_port()), "--sol", str(sol)]
         argv += ["--qmp", self._socket(QMP)]
         return argv if self.ports.rfc2217 is None else [*argv, "--rfc2217", str(self.ports.rfc2217)]
