@@ -32,6 +32,7 @@ lint:
 
 unit:
 	@echo "== unit tests"
+	python fixtures/server/build.py
 	$(PYTEST) --junitxml=build/junit/unit.xml --numprocesses=2 --dist=loadfile bench/tests firmware/tests
 
 rtl:

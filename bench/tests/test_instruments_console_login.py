@@ -3,7 +3,6 @@
 needs root, with a distribution's texts."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -81,7 +80,6 @@ def test_a_missing_password_and_a_silent_console_are_named(login):
         log_in(console, login, PROMPT, 1.0)
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
 def test_a_shell_that_is_not_roots_is_named(login):
     argv = ["setpriv", "--reuid=65534", "--clear-groups", "dash", "-i"]
     with (

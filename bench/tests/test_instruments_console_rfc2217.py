@@ -18,13 +18,8 @@ from vkbench.config.model import Console
 from vkbench.instruments import SerialConsole
 
 LIMIT_S = 15.0
-pytestmark = [
-    pytest.mark.skipif(
-        not shutil.which("ser2net", path="/usr/sbin:/usr/bin"), reason="no ser2net (Debian: ser2net)"
-    ),
-    # pyserial 3.5 starts its thread the old way.
-    pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning"),
-]
+# pyserial 3.5 starts its thread the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
 
 
 class Ser2net:
@@ -44,6 +39,7 @@ class Ser2net:
             f"  connector: serialdev,{device},115200n81,local\n"
         )
         path = shutil.which("ser2net", path="/usr/sbin:/usr/bin")
+        assert path, "ser2net is missing: run fixtures/host/setup.sh --test"
         self.process = subprocess.Popen(
             [path, "-n", "-d", "-u", "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -296,7 +296,7 @@ def test_break_reaches_the_uart_of_a_real_qemu(tmp_path):
     try:
         program = paths.qemu_program()
     except paths.NotBuilt as error:
-        pytest.skip(str(error))
+        pytest.fail(str(error))
     disk, qmp = tmp_path / "boot.img", tmp_path / "qmp.sock"
     disk.write_bytes(BOOT_SECTOR.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
     console = free_port()
