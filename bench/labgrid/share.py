@@ -6,6 +6,7 @@ and must be started again, as their service does. The wires go straight to the i
 holder takes the place back as soon as the coordinator answers, and says so when somebody else was quicker.
 """
 
+import getpass
 import os
 import re
 import shutil
@@ -33,10 +34,10 @@ Say = Callable[[str], None]
 
 
 class Place:
-    """One place at one coordinator. ``user``: whom the coordinator shows as the holder, HOST/USER."""
+    """One place at one coordinator. ``notes``: what went wrong with holding it while a command ran."""
 
     def __init__(self, name: str, coordinator: str, say: Say) -> None:
-        self.name, self.coordinator, self._say = name, coordinator, say
+        self.name, self.coordinator, self.say = name, coordinator, say
         self._program = Path(sys.executable).with_name("labgrid-client")
         if not self._program.exists():
             raise errors.ToolMissing(
@@ -83,7 +84,7 @@ class Place:
         except BaseException:
             self._quietly("cancel-reservation", token)
             raise
-        self._say(f"{self.where}: acquired")
+        self.say(f"{self.where}: acquired")
         stop = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(stop,), name="labgrid keeper", daemon=True)
         keeper.start()
@@ -93,7 +94,7 @@ class Place:
             stop.set()
             keeper.join()
             if problem := self._quietly("-p", self.name, "release"):
-                self._say(f"{self.where}: not released: {problem}")
+                self.say(f"{self.where}: not released: {problem}")
             self._quietly("cancel-reservation", token)
 
     def _reserve(self) -> str:
@@ -105,7 +106,7 @@ class Place:
     def _wait(self, token: str, wait_s: float) -> None:
         holder = self.holder()
         if holder:
-            self._say(f"{self.where}: {holder} has it; waiting up to {wait_s:g} s for our turn")
+            self.say(f"{self.where}: {holder} has it; waiting up to {wait_s:g} s for our turn")
         try:
             self._client("wait", token, limit_s=max(wait_s, 1.0))
         except errors.BenchBusy:
@@ -150,17 +151,12 @@ class Place:
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
-        self._say(f"{self.where}: {text}")
+        self.say(f"{self.where}: {text}")
 
     @staticmethod
     def _me() -> str:
         host = os.environ.get("LG_HOSTNAME") or os.uname().nodename
-        user = os.environ.get("LG_USERNAME")
-        if not user:
-            import getpass
-
-            user = getpass.getuser()
-        return f"{host}/{user}"
+        return f"{host}/{os.environ.get('LG_USERNAME') or getpass.getuser()}"
 
     # ---- its wires -------------------------------------------------------------------------------------------------------
 
@@ -226,5 +222,5 @@ def run(place: Place, template: Path, wait_s: float, argv: list[str], out: Path)
             process.terminate()
             process.wait()
             raise
-        place._say(f"{place.where}: '{words[0]}' ended with {code} after {time.monotonic() - begun:.0f} s")
+        place.say(f"{place.where}: '{words[0]}' ended with {code} after {time.monotonic() - begun:.0f} s")
         return code
