@@ -33,7 +33,7 @@ PROGRAMS = {
 }
 SETUP = "Run fixtures/host/setup.sh (make setup), which installs everything that is missing"
 TAIL_LINES = 25
-KEPT_CARDS = 3
+KEPT_CARDS = 6
 #: Set to anything: a test build of the card, which contains the seeded defects (rtl/faults.py).
 TEST_BUILD = "VKBENCH_TEST_BUILD"
 
