@@ -4,6 +4,8 @@
 The class's name is what ``run.json`` keeps of an aborted run, so a name is never reused for something else.
 """
 
+from vkbench.evidence import secrets
+
 EXIT_DONE = 0  #: PASS or done
 EXIT_FAIL = 1
 EXIT_INCONCLUSIVE = 2
@@ -17,6 +19,7 @@ class BenchError(Exception):
     exit_code = EXIT_BENCH
 
     def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        what, where, hint = secrets.masked(what), secrets.masked(where), secrets.masked(hint)
         super().__init__(what, where, hint)
         self.what, self.where, self.hint = what, where, hint
 
@@ -31,8 +34,8 @@ class UserError(BenchError):
     exit_code = EXIT_USER
 
 
-class BenchFileError(UserError):
-    """The bench file cannot be used; ``problems`` has one line for each mistake."""
+class FileError(UserError):
+    """A file that people write cannot be used; ``problems`` has one line for each mistake."""
 
     def __init__(self, problems: list[str], hint: str = "") -> None:
         super().__init__("\n".join(problems), hint=hint)
@@ -42,8 +45,20 @@ class BenchFileError(UserError):
         return "\n".join([*self.problems, *([self.hint] if self.hint else [])])
 
 
+class BenchFileError(FileError):
+    """The bench file cannot be used."""
+
+
+class PlanError(FileError):
+    """The plan of a campaign cannot be used."""
+
+
 class SecretError(UserError):
     """A password cannot be had from where the bench file says."""
+
+
+class NoSuchDefect(UserError):
+    """The card cannot show the seeded defect: it is a release build, or has none of that name."""
 
 
 class Interrupted(BenchError):
@@ -237,3 +252,18 @@ class BuildFailed(LabError):
 
 class PortInUse(LabError):
     """Another program has a port that the bench file names."""
+
+
+# ---- campaigns -------------------------------------------------------------------------------------------------------
+
+
+class CampaignError(BenchError):
+    """A campaign's folder or journal cannot be used or written."""
+
+
+class NotAsPlanned(BenchError):
+    """A run's evidence is not of what the plan asks for."""
+
+
+class WorkerDied(BenchError):
+    """The process that made the runs of a bench ended, or had to be ended, in the middle of one."""

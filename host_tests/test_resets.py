@@ -96,28 +96,17 @@ DEFECTS: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 
 
-@pytest.fixture
-def defect(lab, bench: BenchFile) -> Iterator[Callable[[str], None]]:
-    """Makes the card a bad one by name, and a good one again."""
-
-    def make(name: str) -> None:
-        with open_analyser(bench) as analyser:
-            if name not in analyser.faults():
-                pytest.skip("the card is a release build, which has no seeded defects (VKBENCH_TEST_BUILD=1)")
-            analyser.set_fault(name)
-
-    yield make
-    with open_analyser(bench) as analyser:
-        if analyser.faults():
-            analyser.set_fault(None)
-
-
 @pytest.mark.skipif(not EVERYTHING, reason="a boot each: VKBENCH_ALL_RESETS=1")
 @pytest.mark.parametrize("name", DEFECTS)
-def test_a_bad_card_fails(vkbench, defect: Callable[[str], None], run_directory: Path, name: str) -> None:
+def test_a_bad_card_fails(vkbench, lab, bench: BenchFile, run_directory: Path, name: str) -> None:
     scenario, rules = DEFECTS[name]
-    defect(name)
-    result = vkbench("run", scenario, "--bench", vkbench.bench, "--out", run_directory / "run", "--json")
+    with open_analyser(bench) as analyser:
+        if name not in analyser.faults():
+            pytest.skip(
+                "the card is a release build: --bench fixtures/benches/virtual-defects.toml has another"
+            )
+    words = ("--bench", vkbench.bench, "--out", run_directory / "run", "--defect", name, "--json")
+    result = vkbench("run", scenario, *words)
     assert result.stdout, result.stderr
     assert result.code == 1, told(result.data)
     failed = {rule["id"] for rule in result.data["rules"] if rule["result"] == "FAIL"}

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from vkbench import __version__, errors
-from vkbench.cli import benchmark, bmc, capture, console, doctor, files, lab, runs, server
+from vkbench.cli import (
+    benchmark,
+    bmc,
+    capture,
+    console,
+    doctor,
+    files,
+    lab,
+    plan,
+    qualify,
+    runs,
+    server,
+    sign,
+)
 
 app = typer.Typer(
     help="Measures whether a PCIe card stops its DMA before a panicking server jumps into its crash kernel.",
@@ -24,6 +37,9 @@ app.add_typer(server.app, name="server")
 app.command()(runs.run)
 app.command()(files.verify)
 app.command()(files.report)
+app.add_typer(plan.app, name="plan")
+app.command()(qualify.qualify)
+app.command()(sign.sign)
 app.add_typer(capture.app, name="capture")
 app.command()(runs.demo)
 app.command()(benchmark.benchmark)

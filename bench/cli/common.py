@@ -7,9 +7,10 @@ Results go to stdout (a table, or JSON with --json); progress and errors go to s
 import functools
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -19,7 +20,7 @@ from rich.table import Table
 from vkbench import errors, interrupts
 from vkbench.capture.vkc import CaptureError
 from vkbench.config import BenchFile, load
-from vkbench.evidence import EvidenceError
+from vkbench.evidence import EvidenceError, secrets
 
 BenchOption = Annotated[Path, typer.Option("--bench", help="bench file (TOML)", show_default=False)]
 WaitOption = Annotated[
@@ -39,12 +40,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def out() -> Console:
     """Where results go."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(file=_guarded(sys.stdout), highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def err() -> Console:
     """Where progress and errors go."""
-    return Console(file=sys.stderr, highlight=False)
+    return Console(file=_guarded(sys.stderr), highlight=False)
+
+
+def _guarded(stream: IO[str]) -> IO[str]:
+    """No password of a bench file gets out."""
+    return secrets.Guarded(stream)  # type: ignore[return-value]
 
 
 def say(text: str) -> None:
@@ -75,6 +81,14 @@ def command(function: Command) -> Command:
             except OSError as error:
                 say(f"vkbench: {error.filename or 'system'}: {error.strerror or error}")
                 code = errors.EXIT_USER if error.filename else errors.EXIT_BENCH
+            except (
+                Exception
+            ) as error:  # a mistake in this program; its traceback may hold what it worked with
+                text = "".join(traceback.format_exception(error))
+                if not secrets.held_by(text):
+                    raise
+                say(text)
+                code = errors.EXIT_BENCH
         raise typer.Exit(code)
 
     return wrapper  # type: ignore[return-value]
@@ -110,6 +124,7 @@ def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", by_alias=True)
+    value, _ = secrets.cleaned(value)
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
@@ -140,5 +155,5 @@ def overall_line(verdict: Any) -> str:
         remarks = {"FAIL": ", as it must", "PASS": ", but it must FAIL: do not trust this bench"}
         expected = remarks.get(verdict.overall, ", though it must FAIL")
         if verdict.overall == "FAIL" and not verdict.as_expected:
-            expected = ", but its panic took another way: it controls nothing"
+            expected = ", but not by the rule that must, or by a panic that went astray: it controls nothing"
     return f"[{STYLE_OF_RESULT[verdict.overall]}]{verdict.overall}[/]{expected}"

@@ -8,9 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from vkbench import errors
-from vkbench.cli import checks, common
+from vkbench.cli import common
 from vkbench.config import BenchFile
 from vkbench.instruments import lock
+from vkbench.server import checks
 
 MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "no": "[red]no[/]"}
 

@@ -10,12 +10,13 @@ from vkbench import errors, interrupts
 from vkbench.cli import common
 from vkbench.cli.progress import run_progress
 from vkbench.config import BenchFile
-from vkbench.instruments import lock
+from vkbench.instruments import lock, open_analyser
 from vkbench.report import write_report
+from vkbench.server.defects import refuse_unless_offered
 from vkbench.server.injections import DEFAULT, INJECTIONS, with_injection
 from vkbench.server.record import Surroundings
 from vkbench.server.run import run as execute
-from vkbench.server.scenario import SCENARIOS, Scenario
+from vkbench.server.scenario import SCENARIOS, Scenario, with_defect
 from vkbench.verdict import Verdict, verify
 
 DEMO = ("panic-stock", "panic-post-notifiers")
@@ -63,6 +64,9 @@ def run(
     injection: Annotated[
         str, typer.Option("--injection", help="how the server is made to panic; --list names all")
     ] = DEFAULT,
+    defect: Annotated[
+        str, typer.Option("--defect", help="seeded into the card, which must be a test build (rtl/faults.py)")
+    ] = "",
     lab: Annotated[
         bool, typer.Option("--lab", help="bring the virtual bench up first, and down again if it was down")
     ] = False,
@@ -77,10 +81,15 @@ def run(
     chosen, file = _scenario(scenario), common.bench_file(bench)
     if injection != DEFAULT:
         chosen = with_injection(chosen, injection, file.server.arch)
+    if defect:
+        chosen = with_defect(chosen, defect)
     provider = common.need_provider(file) if lab else None
     with lock.taken(file, bench_wait, common.say):
         started = bool(provider and provider.up(lambda text: common.say(f"lab: {text}")))
         try:
+            if defect:
+                with open_analyser(file) as analyser:
+                    refuse_unless_offered(analyser, defect)
             verdict = make_run(file, chosen, out)
         finally:
             if provider and started:

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from vkbench.config.load import model_in
 from vkbench.config.model import MARKERS, BenchFile, Markers, Secret
+from vkbench.config.toml_file import model_in
 
 INTRODUCTION = """\
 <!-- SPDX-License-Identifier: Apache-2.0 -->

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 
 from vkbench.config import visa
 from vkbench.errors import SecretError
+from vkbench.evidence import secrets
 
 Arch = Literal["x86_64", "aarch64"]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
@@ -67,7 +68,7 @@ class Secret(_Table):
                     f"environment variable {self.env}",
                     "Export the BMC's password in it",
                 )
-            return value
+            return secrets.known(value)
         path = self.path
         assert path is not None
         try:
@@ -77,7 +78,7 @@ class Secret(_Table):
             raise SecretError(f"cannot be read: {reason}", str(path), "Write the password into it") from None
         if not lines or not lines[0]:
             raise SecretError("its first line is empty", str(path), "Write the password into it")
-        return lines[0]
+        return secrets.known(lines[0])
 
 
 class Commands(_Table):
@@ -434,9 +435,23 @@ class Virtual(_Table):
         "initramfs",
         description="what runs on the server: a root shell in memory, or Debian on a disk with GRUB, systemd and kdump-tools",
     )
+    iommu: Literal["none", "intel"] = Field(
+        "none",
+        description="`intel`: QEMU's intel-iommu stands between card and memory, and the server's kernel uses it; name `iommu` "
+        "in [server] features as well. Only with the initramfs",
+    )
+    test_build: bool = Field(
+        False, description="true: the card contains the seeded defects (rtl/faults.py), for negative controls"
+    )
     ipmi_port: Port | None = Field(None, description="a second door to the BMC, by IPMI; UDP")
     redfish_port: Port | None = Field(None, description="a second door to the BMC, by Redfish; TCP")
     rfc2217_port: Port | None = Field(None, description="a second door to the console, by RFC 2217; TCP")
+
+    @model_validator(mode="after")
+    def _iommu_needs_our_command_line(self) -> Self:
+        if self.iommu != "none" and self.server != "initramfs":
+            raise ValueError(f'iommu = "{self.iommu}" is only allowed with server = "initramfs"')
+        return self
 
 
 class BenchFile(_Table):

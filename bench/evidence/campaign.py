@@ -227,6 +227,9 @@ class Cycle(_Model):
 # ---- summary.json ----------------------------------------------------------------------------------------------------
 
 Conformity = Literal["CONFORMS", "DOES NOT CONFORM", "NOT SHOWN"]
+#: Raised whenever a number, a rule of conformity or a sentence of a summary changes, so that ``verify`` shows why an
+#: earlier one differs.
+SUMMARY_VERSION = 1
 
 
 class Bound(_Model):
@@ -278,6 +281,26 @@ class Drift(_Model):
     sentence: str
 
 
+class Agreement(_Model):
+    """Do the benches agree? ``p``: how often benches that do not differ would differ as much as these."""
+
+    method: str
+    statistic: float  #: of counts: the bench's share less the share of all; of a measure: H
+    p: float
+    bench: str  #: the one that differs most
+    shown: bool  #: that they differ; as in Drift, all tests of the campaign taken together
+    sentence: str
+
+
+class Spread(_Model):
+    """One bench's part of a distribution."""
+
+    n: int
+    low: float
+    median: float
+    high: float
+
+
 class Distribution(_Model):
     """One measure of one configuration, over its counted cycles that have it."""
 
@@ -296,6 +319,11 @@ class Distribution(_Model):
     middle: Worst | None = None  #: the median cycle
     tolerance: Tolerance | None = None
     drift: Drift | None = None
+    ecdf: list[tuple[float, float]] = Field(
+        default_factory=list
+    )  #: (value, share of cycles up to it), rising; at most 100 points of it, both ends among them
+    by_bench: dict[str, Spread] = Field(default_factory=dict)
+    agreement: Agreement | None = None  #: None: one bench, too few values, or all alike
 
 
 class Counts(_Model):
@@ -321,6 +349,7 @@ class ConfigurationSummary(_Model):
     decided: Bound | None = None  #: PASS and FAIL alone
     success_run: SuccessRun | None = None
     distributions: list[Distribution] = Field(default_factory=list)
+    agreement: Agreement | None = None  #: of the counts; None: one bench, or all cycles ended alike
     conformity: Conformity
     reason: str
 
@@ -380,6 +409,9 @@ class Summary(_Model):
     total: Counts
     cycle_s: float | None = None  #: median length of a cycle
     overhead: float | None = None  #: share of a cycle that the campaign itself takes, median
-    uncertainty: dict[str, Any] = Field(default_factory=dict)
+    uncertainty: dict[str, Any] = Field(
+        default_factory=dict
+    )  #: measure -> title, unit, largest of any cycle, basis
+    summary_version: int = SUMMARY_VERSION
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, populate_by_name=True)

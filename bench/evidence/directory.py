@@ -8,16 +8,20 @@ run.
 
 import json
 import re
+import stat
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import ValidationError
 
+from vkbench.evidence import secrets
 from vkbench.evidence.files import (
     CAPTURE,
+    CONSOLE_LOG,
     CONSOLE_RAW,
     MANIFEST,
     MEMORY_JSON,
@@ -60,12 +64,14 @@ class RunView:
         return (self.path / MANIFEST).is_file()
 
     def has(self, name: str) -> bool:
-        """True when the file is there."""
-        return (self.path / name).is_file()
+        """True when the file is there. A link is no evidence: it leads out of the directory."""
+        return not (self.path / name).is_symlink() and (self.path / name).is_file()
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises EvidenceError naming the file."""
         try:
+            if not stat.S_ISREG((self.path / name).lstat().st_mode):
+                raise EvidenceError(f"{self.path / name}: cannot be read: it is no plain file")
             return (self.path / name).read_bytes()
         except OSError as error:
             raise EvidenceError(f"{self.path / name}: cannot be read: {error.strerror}") from error
@@ -133,7 +139,7 @@ class RunView:
                 differences.append(f"{name}: missing, but in the manifest")
             elif name not in sealed:
                 differences.append(f"{name}: added after sealing, not in the manifest")
-            elif not (self.path / name).is_file():
+            elif not self.has(name):
                 differences.append(f"{name}: changed after sealing: no file any more")
             elif (found := sha256_of(self.path / name)) != sealed[name]:
                 differences.append(
@@ -150,6 +156,8 @@ class RunDirectory:
         self.started = time.monotonic()
         self._sink: ConsoleSink | None = None
         self._record: RunRecord | None = None
+        self._masked: dict[str, int] = {}  # file -> passwords that were overwritten in it
+        self._told: dict[str, int] = {}  # the same, as run.json has it
 
     @classmethod
     def create(cls, path: Path | str) -> Self:
@@ -201,6 +209,9 @@ class RunDirectory:
         """Write a JSON file or pydantic model, whole or not at all; replaces an earlier one of this run."""
         if isinstance(value, RunRecord):
             self._record = value
+            self._told = self._counts(value)
+            value = value.model_copy(update={"masked": self._told})
+        value, self._masked[name] = secrets.cleaned(value)
         return self._write(name, to_json(value))
 
     def write_record(self, record: RunRecord) -> Path:
@@ -213,7 +224,8 @@ class RunDirectory:
 
         path = self._writable(CAPTURE)
         temporary = path.with_name(f".{CAPTURE}.tmp")
-        vkc.write(temporary, header, records)
+        records, self._masked[CAPTURE] = _masked_console(records)
+        vkc.write(temporary, secrets.cleaned(header)[0], records)
         sync(temporary)
         temporary.replace(path)
         return path
@@ -247,12 +259,34 @@ class RunDirectory:
             if entry.name.startswith(".") and entry.name.endswith(".tmp"):
                 entry.unlink()  # left by a write that an exception interrupted; never became evidence
                 continue
-            if not entry.is_file():
+            if entry.is_symlink() or not entry.is_file():
                 raise EvidenceError(f"{entry}: is no plain file; a run directory holds only files")
+        self._sweep()
+        for entry in sorted(self.path.iterdir()):
             sync(entry)  # the manifest must not outlive, in a power cut, what it vouches for
             entries[entry.name] = sha256_of(entry)
         atomic_write(path, _manifest_text(entries).encode("ascii"))
         return path
+
+    def _counts(self, record: RunRecord) -> dict[str, int]:
+        """What this run's files hide, for run.json."""
+        self._masked[RUN_JSON] = secrets.cleaned(record)[1]
+        if self._sink:
+            self._masked[CONSOLE_RAW] = self._masked[CONSOLE_LOG] = self._sink.masked
+        earlier = {name: count for name, count in record.masked.items() if name not in self._masked}
+        return {name: count for name, count in sorted({**earlier, **self._masked}.items()) if count}
+
+    def _sweep(self) -> None:
+        """The last net: no file is sealed with a password in it, whoever wrote it. run.json then says so."""
+        for entry in self.path.iterdir():
+            if count := secrets.sweep(entry):
+                self._masked[entry.name] = self._masked.get(entry.name, 0) + count
+        record = self._record
+        if record is None and self._masked and RunView(self.path).has(RUN_JSON):
+            with suppress(EvidenceError):  # a run.json that cannot be read stays as it is
+                record = RunView(self.path).record
+        if record is not None and self._counts(record) != self._told:
+            self.write_record(record)
 
     def _writable(self, name: str) -> Path:
         if self.sealed:
@@ -265,6 +299,23 @@ class RunDirectory:
         path = self._writable(name)
         atomic_write(path, data)
         return path
+
+
+def _masked_console(records: Any) -> tuple[Any, int]:
+    """The records with asterisks for the console bytes of a password, and how many passwords there were."""
+    import numpy as np
+
+    from vkbench.capture.layout import Kind
+    from vkbench.capture.records import DTYPE
+
+    array = np.frombuffer(records, dtype=DTYPE) if isinstance(records, bytes | bytearray) else records
+    where = np.flatnonzero(array["kind"] == Kind.CONSOLE)
+    text, count = secrets.masked_bytes(array["aux"][where].astype(np.uint8).tobytes())
+    if not count:
+        return records, 0
+    array = array.copy()
+    array["aux"][where] = np.frombuffer(text, dtype=np.uint8)
+    return array, count
 
 
 def _manifest_text(entries: Mapping[str, str]) -> str:

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel
 
+from vkbench.evidence import secrets
+
 RUN_JSON = "run.json"
 CONSOLE_LOG = "console.log"
 CONSOLE_RAW = "console.raw"
@@ -71,7 +73,8 @@ class ConsoleSink:
     A time is in seconds of the host's monotonic clock since the run began; a line of the log has that of its first byte.
     ``console.times`` has a line "OFFSET SECONDS" for each group of bytes that came within a millisecond: the bytes from
     OFFSET on. They are for people; rules use the analyser's clock. Bytes that are no UTF-8 and control characters
-    appear escaped in the log.
+    appear escaped in the log. A password of the bench file is overwritten with asterisks (secrets.py); what can be the
+    beginning of one is written when the next byte shows that it is not.
     """
 
     def __init__(self, directory: Path, clock: Callable[[], float]) -> None:
@@ -84,24 +87,32 @@ class ConsoleSink:
         self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
         self._returns = ""  # carriage returns that may yet turn out to belong to a line's end
         self._in_line = False
+        self._mask = secrets.Stream()
+        self._held_at = 0.0
+
+    @property
+    def masked(self) -> int:
+        """How many passwords were overwritten."""
+        return self._mask.count
 
     def __call__(self, data: bytes) -> None:
         self.write(data)
 
     def write(self, data: bytes) -> None:
-        """Append bytes; all files have them before this returns.
+        """Append bytes; all files have them before this returns (but for the beginning of what may be a password).
 
         Raises OSError when one cannot be written (a full disk); the others are written all the same.
         """
         if self._raw.closed:
             raise EvidenceError(f"{CONSOLE_RAW}: console bytes came after the run was closed")
         now = self._clock()
+        held = len(self._mask.held)
+        ready = self._mask.feed(data)
+        lines = self._lines(ready[:held], self._held_at) + self._lines(ready[held:], now)
+        if ready or not held:
+            self._held_at = now
         failed: OSError | None = None
-        for file, text in (
-            (self._raw, data),
-            (self._times, self._time(now)),
-            (self._log, self._lines(data, now)),
-        ):
+        for file, text in ((self._raw, ready), (self._times, self._time(now)), (self._log, lines)):
             try:
                 _write_whole(file, text)
             except OSError as error:
@@ -115,6 +126,9 @@ class ConsoleSink:
         if self._raw.closed:
             return
         try:
+            held = self._mask.end()
+            _write_whole(self._raw, held)
+            _write_whole(self._log, self._lines(held, self._held_at))
             rest = _printable(self._decode(b"", final=True))
             if rest or self._in_line:
                 _write_whole(self._log, f"{rest}\n".encode())

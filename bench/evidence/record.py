@@ -35,12 +35,15 @@ class Expectation(_Model):
 
 class RunConfig(_Model):
     """How the server under test was set up, and how it was made to panic. ``expect``: None in a run.json that was
-    made before there was one, and in a run without panic.
+    made before there was one, and in a run without panic. ``defect``: seeded into the card; the rules of ``caught_by``
+    must then FAIL.
     """
 
     crash_kexec_post_notifiers: bool
     injection: str = "sysrq-c"
     expect: Expectation | None = None
+    defect: str = ""
+    caught_by: list[str] = Field(default_factory=list)
 
 
 class Abort(_Model):
@@ -101,6 +104,7 @@ class DmaSetup(_Model):
     size: int = Field(gt=0, lt=1 << 63)  #: bytes
     period_cycles: int = Field(ge=0)  #: between the starts of two TLPs; 0 = back to back
     length: int = Field(gt=0)  #: bytes per TLP
+    translated: bool = False  #: paddr is the card's address at an IOMMU, and none of memory
 
 
 class Step(_Model):
@@ -132,6 +136,9 @@ class RunRecord(_Model):
     dma: DmaSetup | None = None
     inventory: dict[str, Any] = Field(default_factory=dict)
     steps: list[Step] = Field(default_factory=list)
+    masked: dict[str, int] = Field(
+        default_factory=dict
+    )  #: file -> passwords that were overwritten in it (evidence/secrets.py)
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, populate_by_name=True)
 

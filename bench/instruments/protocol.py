@@ -274,6 +274,12 @@ class Analyser(Protocol):
     def fault(self) -> str | None:
         """The seeded defect that the card is set to show (rtl/faults.py); None for a good card."""
 
+    def faults(self) -> tuple[str, ...]:
+        """Seeded defects that this card can show; none when it is a release build."""
+
+    def set_fault(self, name: str | None) -> None:
+        """Make the card a bad one, or with None a good one again. Read back."""
+
     def self_test(self) -> None:
         """*TST?. Raises AnalyserSelfTestFailed."""
 

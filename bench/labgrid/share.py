@@ -16,12 +16,13 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from labgrid import Target
+from labgrid.remote.client import Error as LabgridError
 from labgrid.resource.remote import RemotePlace
 
 from vkbench import errors
@@ -164,7 +165,10 @@ class Place:
         """The bench file's tables that the place's resources give. Raises BenchError when one is missing."""
         os.environ["LG_COORDINATOR"] = self.coordinator
         target = Target(self.name)
-        RemotePlace(target, name=self.name)
+        try:
+            RemotePlace(target, name=self.name)
+        except LabgridError as error:
+            raise errors.BenchError(f"its resources cannot be had: {error}", self.where) from None
         found: dict[str, dict[str, Any]] = {}
         for resource in target.resources:
             kind = type(resource).__name__
@@ -193,12 +197,17 @@ class Place:
         return found
 
 
-def bench_file(template: Path, wires: dict[str, dict[str, Any]], out: Path) -> Path:
-    """The template with the place's wires in it. Its other keys (users, secrets, prompts, uncertainty) stay."""
+def read_template(template: Path) -> dict[str, Any]:
+    """The template's tables. Raises UserError."""
     try:
-        table = tomllib.loads(template.read_text())
+        return tomllib.loads(template.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise errors.UserError(f"cannot be used as a template: {error}", str(template)) from None
+
+
+def bench_file(template: Path, wires: dict[str, dict[str, Any]], out: Path) -> Path:
+    """The template with the place's wires in it. Its other keys (users, secrets, prompts, uncertainty) stay."""
+    table = read_template(template)
     table.pop("provider", None)
     table.pop("virtual", None)
     for name, values in wires.items():
@@ -209,18 +218,60 @@ def bench_file(template: Path, wires: dict[str, dict[str, Any]], out: Path) -> P
 
 def run(place: Place, template: Path, wait_s: float, argv: list[str], out: Path) -> int:
     """Hold the place, write its bench file to ``out``, run the command with {bench} replaced; the command's exit code."""
-    if shutil.which(argv[0]) is None:
-        raise errors.UserError(f"{argv[0]!r} is no program")
+    _refuse_unless_program(argv)
     with place.held(wait_s):
         path = bench_file(template, place.wires(), out)
-        words = [word.replace("{bench}", str(path)) for word in argv]
-        begun = time.monotonic()
-        process = subprocess.Popen(words)
-        try:
-            code = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        place.say(f"{place.where}: '{words[0]}' ended with {code} after {time.monotonic() - begun:.0f} s")
-        return code
+        return _carry_out([word.replace("{bench}", str(path)) for word in argv], place.say)
+
+
+def run_with_all(places: dict[Place, Path], wait_s: float, argv: list[str], folder: Path) -> int:
+    """Hold all places, each with its template; run the command with the word {benches} replaced by --bench FILE for each.
+
+    They are taken in the order of their names, so that two who want the same ones never wait for each other.
+    """
+    _refuse_unless_program(argv)
+    _refuse_equal_names(places)
+    until = time.monotonic() + wait_s
+    in_order = sorted(places, key=lambda place: place.name)
+    with ExitStack() as held:
+        for place in in_order:
+            held.enter_context(place.held(max(0.0, until - time.monotonic())))
+        benches: list[str] = []
+        # Only now: labgrid's session of this process keeps what it saw of all places when it was first asked.
+        for place in in_order:
+            path = bench_file(places[place], place.wires(), folder / f"{place.name}.toml")
+            benches += ["--bench", str(path)]
+        words = [found for word in argv for found in (benches if word == "{benches}" else [word])]
+        return _carry_out(words, place.say)
+
+
+def _refuse_unless_program(argv: list[str]) -> None:
+    if shutil.which(argv[0]) is None:
+        raise errors.UserError(f"{argv[0]!r} is no program")
+
+
+def _refuse_equal_names(places: dict[Place, Path]) -> None:
+    names: dict[Any, str] = {}
+    for place, template in places.items():
+        name = read_template(template).get("name")
+        if name in names:
+            raise errors.UserError(
+                f"its bench is called {name!r}, as that of place {names[name]}",
+                str(template),
+                "Benches that work together are told apart by name: give each place a template of its own",
+            )
+        names[name] = place.name
+
+
+def _carry_out(words: list[str], say: Say) -> int:
+    """The command's exit code. It is ended when we are."""
+    begun = time.monotonic()
+    process = subprocess.Popen(words)
+    try:
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    say(f"'{words[0]}' ended with {code} after {time.monotonic() - begun:.0f} s")
+    return code

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,24 +33,13 @@ _WHERE = {
     "break": "has a [console] that carries no BREAK",
     "kdump-service": 'has [server.kdump] style = "command"',
 }
-#: pyserial URLs whose line can be held in BREAK; raw TCP has no way to say it.
-_BREAK = re.compile(r"^(/dev/|rfc2217://|sol:|spy:///dev/|hwgrep://)")
 
 
 def facts(bench: BenchFile) -> set[str]:
     """The words that ``needs`` knows and this bench has."""
-    found = {
-        "provider": bench.provider is not None,
-        "power": bench.power is not None,
-        "ssh": bench.server.ssh is not None,
-        "login": bench.server.login is not None,
-        "ipmi": bench.bmc.kind == "ipmi",
-        "redfish": bench.bmc.kind == "redfish",
-        "sol": bench.console.url == "sol:",
-        "break": bool(_BREAK.match(bench.console.url)),
-        "kdump-service": bench.server.kdump.style != "command",
-    }
-    return {name for name, has in found.items() if has} | set(bench.server.features)
+    from vkbench.config.features import features  # heavy, and a session without a bench does not need it
+
+    return features(bench)
 
 
 def missing(item: pytest.Item, bench: BenchFile, destructive: bool) -> str | None:

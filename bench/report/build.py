@@ -107,7 +107,7 @@ def write_report(run_dirs: Sequence[Path | str], out_html: Path | str) -> Path:
         question=resets.QUESTION if all(run.is_reset for run in runs) else QUESTION,
         comparison=list(_comparison(runs)),
         symbols=SYMBOLS,
-        flatten=_flatten,
+        flatten=flatten,
         script=interactive.script(),
         script_hash=interactive.script_hash(),
     )
@@ -314,13 +314,13 @@ def settings(program: str) -> list[str]:
     return [part.strip() for part in re.findall(r'(?:"[^"]*"|[^;"])+', program) if part.strip()]
 
 
-def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Nested inventory as (path, text) rows."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _flatten(inner, f"{name} · {key}" if name else str(key))
+            yield from flatten(inner, f"{name} · {key}" if name else str(key))
     elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
         for number, inner in enumerate(value, start=1):
-            yield from _flatten(inner, f"{name} · {number}")
+            yield from flatten(inner, f"{name} · {number}")
     else:
         yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

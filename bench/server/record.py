@@ -134,6 +134,8 @@ class RunLog:
                 crash_kexec_post_notifiers=scenario.post_notifiers,
                 injection=scenario.injection,
                 expect=expectation_of(scenario),
+                defect=scenario.defect,
+                caught_by=list(scenario.caught_by),
             ),
             must_fail=scenario.must_fail,
             started_utc=_now(),

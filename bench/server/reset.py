@@ -40,6 +40,7 @@ READY_WITHIN_S = 5.0
 CARD_READY = 1 << 8  # STATUS on the lab bus, rtl/regs/vk_lab.rdl
 COMMAND_MEMORY = 1 << 1  # PCI Command register: Memory Space Enable
 READ_TRIES = 4
+STOPS_WITHIN_POLLS = 100  # of 10 ms, for each program
 LOG_LINES = 60
 #: Numbers of the run's marks in the capture: above those of steps.py.
 MARKS = {"reset": 32, "state read": STATE_READ_MARK, "probe": 34, "probed": 35}
@@ -251,7 +252,12 @@ class ResetRun(BenchRun):
         return self._bench.server.commands.exercise.split()[0].rpartition("/")[2]
 
     def _stop_programs(self) -> str:
-        return f"kill -STOP $(pidof {self._program})"
+        """They stand still before the reset comes: one that is in the driver first comes out of it, with what it sends."""
+        still = f"until grep -q '^State:.T' /proc/$p/status || [ $n = {STOPS_WITHIN_POLLS} ]"
+        return (
+            f"kill -STOP $(pidof {self._program}); for p in $(pidof {self._program}); do n=0; {still}; "
+            "do n=$((n+1)); sleep 0.01; done; done"
+        )
 
     def _end_hammers(self) -> None:
         """Programs that wait for an answer that will never come; the driver holds each for a while."""
@@ -337,11 +343,13 @@ class ResetRunning(ResetRun):
 
     def execute(self) -> None:
         with ExitStack() as instruments:
-            self._open(instruments)
             try:
+                self._open(instruments)
                 self.steps()
+                self._end_defect()
             finally:
-                self._need_analyser().dma_stop()
+                with interrupts.held():
+                    self._silence()
 
     def _boot(self) -> None:
         with self._log.step("server runs already"):

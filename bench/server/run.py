@@ -10,9 +10,9 @@ from pathlib import Path
 
 from vkbench import errors, interrupts
 from vkbench.capture.vkc import CaptureError
-from vkbench.config import BenchFile
+from vkbench.config import BenchFile, secrecy
 from vkbench.evidence import EvidenceError, RunDirectory
-from vkbench.server.injections import marked
+from vkbench.server.injections import expectation_of, marked
 from vkbench.server.panic import PanicRun
 from vkbench.server.record import Reporter, RunLog, Surroundings
 from vkbench.server.reset import ResetRun
@@ -36,6 +36,8 @@ def run(
 
     ``kind``: None for what the scenario says.
     """
+    expected = expectation_of(scenario)
+    secrecy.refuse(bench, [*expected.texts, *expected.never] if expected else [])
     try:
         directory = RunDirectory.create(out)
     except EvidenceError as error:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scenarios: what a run does, by name. A run of each kind is a class of its own (panic.py, reset.py)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 
@@ -18,6 +18,19 @@ class Scenario:
     kind: Literal["panic", "reset"] = "panic"
     reset: str = ""  #: of bench/server/resets.py; with kind "reset"
     way: Literal["", "up", "down"] = ""  #: of the messages while a reset comes; empty: both ways
+    defect: str = ""  #: seeded into the card (rtl/faults.py); empty: a good card
+    caught_by: tuple[str, ...] = ()  #: with a defect: the rules that must FAIL
+
+
+def with_defect(scenario: Scenario, name: str, caught_by: Iterable[str] = ()) -> Scenario:
+    """The scenario on a card with this seeded defect: it must fail, and by each of these rules."""
+    return replace(
+        scenario,
+        title=f"{scenario.title}; seeded defect {name}",
+        must_fail=True,
+        defect=name,
+        caught_by=tuple(caught_by),
+    )
 
 
 def _reset(name: str, title: str, **how: Any) -> Scenario:

@@ -191,6 +191,7 @@ class Server:
         for name in ("version", "srcversion", "taint"):
             driver[name] = self.run(f"cat {module}/{name} 2>/dev/null; true")
         found["driver"] = driver
+        found["iommu"] = parse_iommu(self.run(iommu_command(module)))
         found["cards"] = self.run(
             f"for d in {module}/drivers/pci:*/0*; do [ -e $d ] && "
             'echo "${d##*/} $(cat $d/vendor $d/device $d/revision | tr "\\n" " ")"; done; true'
@@ -283,6 +284,29 @@ class Server:
         timeout = self._settings.command_timeout_s + (reads - 1) * every_s + PEEK_MARGIN_S
         output = self._console.run(command, self._settings.crash_prompt, timeout)
         return parse_peek(output, command)
+
+
+#: The names in /sys/class/iommu, by how they begin.
+IOMMUS = {"dmar": "intel", "ivhd": "amd", "smmu": "smmu", "virtio": "virtio"}
+
+
+def iommu_command(module: str) -> str:
+    """Shell command: which IOMMUs the kernel drives, and which domain the card of this driver is in."""
+    return (
+        f'ls /sys/class/iommu 2>/dev/null | sed "s/^/unit /"; for d in {module}/drivers/pci:*/0*; do '
+        '[ -e $d/iommu_group ] && echo "domain $(cat $d/iommu_group/type 2>/dev/null)"; done; true'
+    )
+
+
+def parse_iommu(said: str) -> dict[str, str]:
+    """``kind``: who translates the card's DMA, or "none"; ``domain``: how, when it is in a group at all."""
+    found = [line.split() for line in said.splitlines()]
+    units = [words[1] for words in found if len(words) == 2 and words[0] == "unit"]
+    domains = [words[1:] for words in found if words[:1] == ["domain"]]
+    if not units or not domains:
+        return {"kind": "none"}
+    kinds = (kind for start, kind in IOMMUS.items() if units[0].startswith(start))
+    return {"kind": next(kinds, units[0]), "domain": " ".join(domains[0]) or "unknown"}
 
 
 def parse_peek(output: str, command: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 
 from vkbench import errors
 from vkbench.config.model import BenchFile
-from vkbench.evidence import atomic_write, to_json
+from vkbench.evidence import atomic_write, secrets, to_json
 from vkbench.server.transfer import Run, digest, read_file, without_kernel_lines, write_file
 
 SETTINGS_JSON = "settings.json"
@@ -269,11 +269,13 @@ class Settings:
     def _save(self) -> None:
         if not self._changes:
             return  # the ledger may be an earlier run's
-        data = to_json({"schema": SCHEMA, "changes": [asdict(one) for one in self._changes]})
+        content = {"schema": SCHEMA, "changes": [asdict(one) for one in self._changes]}
         for journal in self._journals:
             if journal.name == SETTINGS_JSON or self.left:
                 journal.parent.mkdir(parents=True, exist_ok=True)
-                atomic_write(journal, data)
+                # The ledger must hold what is put back, byte for byte; what becomes evidence, no password.
+                evidence = journal.name == SETTINGS_JSON
+                atomic_write(journal, to_json(secrets.cleaned(content)[0] if evidence else content))
             else:
                 journal.unlink(missing_ok=True)
 

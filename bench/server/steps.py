@@ -18,6 +18,7 @@ from vkbench.config import BenchFile
 from vkbench.evidence import SEL_JSON, DmaSetup, EvidenceError
 from vkbench.instruments import Analyser, Bmc, Console, open_analyser, open_bmc, open_console, open_power
 from vkbench.instruments.protocol import ArmedTerms, CaptureData
+from vkbench.server import defects
 from vkbench.server.record import Reporter, RunLog
 from vkbench.server.recovery import Ladder
 from vkbench.server.scenario import Scenario
@@ -87,6 +88,7 @@ class BenchRun(ABC):
             try:
                 self._open(instruments)
                 self.steps()
+                self._end_defect()
                 self._restore_settings()
                 with self._log.step("power off"):
                     self._need_server().power_off()
@@ -122,12 +124,37 @@ class BenchRun(ABC):
             log.add_inventory(
                 "analyser", {**analyser.identify(), "clock_hz": self._clock_hz, "depth": analyser.depth()}
             )
-            log.add_inventory("card", {"seeded defect": analyser.fault() or "none"})
         with log.step("analyser self-test"):
             analyser.dma_stop()
             if analyser.state() in ("ARMED", "TRIGGERED"):
                 analyser.stop()
             analyser.self_test()
+        self._prepare_card()
+
+    def _prepare_card(self) -> None:
+        """The card with the scenario's seeded defect, or with none. Raises NoSuchDefect, AnalyserNotAsSet."""
+        log, analyser, wanted = self._log, self._need_analyser(), self._scenario.defect
+        log.add_inventory("card", defects.inventory(analyser, wanted))
+        if (left := analyser.fault()) is not None:
+            with log.step("take away a left-over defect") as note:
+                note.detail = left
+                analyser.set_fault(None)
+                defects.expect(analyser, "")
+        if wanted:
+            with log.step("seed defect") as note:
+                note.detail = wanted
+                defects.seed(analyser, wanted)
+
+    def _end_defect(self) -> None:
+        """What the card showed all the time is what the scenario says; then it is a good one again.
+
+        Raises AnalyserNotAsSet: a control whose card has lost its defect would be called blind.
+        """
+        analyser, wanted = self._need_analyser(), self._scenario.defect
+        defects.expect(analyser, wanted)
+        if wanted:
+            with self._log.step("take the defect away"):
+                analyser.set_fault(None)
 
     def _boot(self) -> None:
         """Power on to a shell with the card's driver loaded."""
@@ -156,8 +183,13 @@ class BenchRun(ABC):
             period = round(self._bench.dma.period_s * self._clock_hz)
             analyser.dma_start(period, length)
             self._wait_for_writes(DMA_WRITES_TO_SEE)
-            log.set_dma(DmaSetup(paddr=paddr, size=size, period_cycles=period, length=length))
+            translated = iommu_translates(log.record.inventory)
+            log.set_dma(
+                DmaSetup(paddr=paddr, size=size, period_cycles=period, length=length, translated=translated)
+            )
             note.detail = f"{length} bytes every {period} cycles into {size} bytes at {paddr:#x}"
+            if translated:
+                note.detail += " of the IOMMU's"
 
     def _arm_analyser(self) -> None:
         """Trigger on the panic's text; the memory must show a running stream of writes before it."""
@@ -285,12 +317,15 @@ class BenchRun(ABC):
     # ---- after a failure; each as far as it goes -------------------------------------------------------------------
 
     def _silence(self) -> None:
-        """Keep what the analyser has, silence the card."""
+        """Keep what the analyser has, silence the card, take its seeded defect away."""
         if self._analyser is not None:
             with suppress(errors.BenchError, EvidenceError):
                 self._analyser.dma_stop()
                 if self._terms and not self._captured:
                     self._read_capture()
+            if self._scenario.defect:
+                with suppress(errors.BenchError):  # what stays, the next run takes away
+                    self._analyser.set_fault(None)
 
     def _power_off(self) -> None:
         if self._server is not None:
@@ -311,6 +346,12 @@ class BenchRun(ABC):
     def _need_analyser(self) -> Analyser:
         assert self._analyser is not None
         return self._analyser
+
+
+def iommu_translates(inventory: dict[str, Any]) -> bool:
+    """Do the card's addresses mean something else than memory's, by the server's inventory?"""
+    domain = inventory.get("server", {}).get("iommu", {}).get("domain", "identity")
+    return domain != "identity"
 
 
 def _refuse_unless_whole(terms: ArmedTerms) -> None:

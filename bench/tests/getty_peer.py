@@ -3,7 +3,8 @@
 """A getty with a login and a real shell behind it, for a terminal; needs no root. argv: what it does in its words.
 
 The words: slow (the first prompt comes late), deaf (the first Enter is lost), kernel (kernel text cuts each prompt),
-motd, timeout (says so once), chatty (kernel text behind each prompt), refuse (knows no password), shell=NAME.
+motd, timeout (says so once), chatty (kernel text behind each prompt), refuse (knows no password), echo (shows the password that is
+typed), shell=NAME.
 """
 
 import os
@@ -53,7 +54,7 @@ while True:
         WORDS.remove("timeout")
         say("\r\nLogin timed out after 60 seconds.\r\n")
         continue
-    echo(False)
+    echo("echo" in WORDS)
     password = ask("Password: ")
     echo(True)
     say("\r\n")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / "build/venv-labgrid/bin"
 LIMIT_S = 120.0
 EXPORTS = """\
-bench1:
+{place}:
   VkbenchBmc: {{kind: {kind}, host: 127.0.0.1, port: {bmc}}}
   NetworkSerialPort: {{host: 127.0.0.1, port: {console}, protocol: {protocol}, speed: 115200}}
   VkbenchAnalyser: {{resource: "TCPIP::127.0.0.1::{analyser}::SOCKET"}}
@@ -27,15 +27,22 @@ bench1:
 
 
 class Labgrid:
-    """A coordinator and an exporter with the place ``bench1``; both are processes of their own."""
+    """A coordinator and an exporter with the places; both are processes of their own. ``ports``: of the first place's
+    wires; each further place has those 10 higher.
+    """
 
-    def __init__(self, folder: Path, **ports: object) -> None:
+    def __init__(self, folder: Path, places: tuple[str, ...] = ("bench1",), **ports: object) -> None:
         if not (BIN / "labgrid-coordinator").exists():
             pytest.fail("build/venv-labgrid is missing: run fixtures/labgrid/setup.sh")
         self.folder, self.port = folder, free_port()
         self.address = f"127.0.0.1:{self.port}"
+        self.places = places
         wires = {"kind": "ipmi", "bmc": 1, "console": 2, "protocol": "raw", "analyser": 3, **ports}
-        (folder / "exports.yaml").write_text(EXPORTS.format(**wires))
+        text = ""
+        for number, place in enumerate(places):
+            higher = {name: int(wires[name]) + 10 * number for name in ("bmc", "console", "analyser")}
+            text += EXPORTS.format(place=place, **{**wires, **higher})
+        (folder / "exports.yaml").write_text(text)
         self._running: dict[str, subprocess.Popen] = {}
 
     def environment(self, user: str) -> dict[str, str]:
@@ -50,11 +57,12 @@ class Labgrid:
 
     def start_exporter(self) -> None:
         self._spawn("exporter", "labgrid-exporter", "-c", self.address, "-n", "lab", "exports.yaml")
-        self.until(lambda: self.client("resources").count("lab/bench1/") == 3)
+        self.until(lambda: self.client("resources").count("lab/bench") == 3 * len(self.places))
 
-    def add_place(self) -> None:
-        self.client("-p", "bench1", "create")
-        self.client("-p", "bench1", "add-match", "lab/bench1/*")
+    def add_places(self) -> None:
+        for place in self.places:
+            self.client("-p", place, "create")
+            self.client("-p", place, "add-match", f"lab/{place}/*")
 
     def kill_coordinator(self) -> None:
         """As a power cut: nothing is said to anybody. The exporter ends by itself, as it is made to."""
@@ -72,14 +80,26 @@ class Labgrid:
         )
         return done.stdout + done.stderr
 
-    def holder(self) -> str:
-        found = re.search(r"acquired: (\S+)", self.client("-p", "bench1", "show"))
+    def holder(self, place: str = "bench1") -> str:
+        found = re.search(r"acquired: (\S+)", self.client("-p", place, "show"))
         return found[1] if found else ""
 
     def use(self, user: str, template: Path, *words: str | Path, wait_s: float = 60) -> subprocess.Popen:
         """`python -m vkbench.labgrid run bench1 -- WORDS` of a user; its output goes to the folder's USER.log."""
         argv = [BIN / "python", "-m", "vkbench.labgrid", "run", "bench1", "--template", template]
         argv += ["--coordinator", self.address, "--wait", str(wait_s), "--", *words]
+        return self._as(user, argv)
+
+    def use_all(
+        self, user: str, templates: dict[str, Path], *words: str | Path, wait_s: float = 60
+    ) -> subprocess.Popen:
+        """`python -m vkbench.labgrid campaign --place … -- WORDS` of a user."""
+        argv = [BIN / "python", "-m", "vkbench.labgrid", "campaign", "--coordinator", self.address]
+        for place, template in templates.items():
+            argv += ["--place", f"{place}={template}"]
+        return self._as(user, [*argv, "--wait", str(wait_s), "--", *words])
+
+    def _as(self, user: str, argv: list) -> subprocess.Popen:
         with (self.folder / f"{user}.log").open("wb") as log:
             return subprocess.Popen(argv, env=self.environment(user), stdout=log, stderr=log)
 
@@ -116,13 +136,13 @@ class Labgrid:
 
 
 @contextmanager
-def labgrid(folder: Path, **ports: object) -> Iterator[Labgrid]:
-    """A running lab with its place."""
+def labgrid(folder: Path, places: tuple[str, ...] = ("bench1",), **ports: object) -> Iterator[Labgrid]:
+    """A running lab with its places."""
     folder.mkdir(exist_ok=True)
-    lab = Labgrid(folder, **ports)
+    lab = Labgrid(folder, places, **ports)
     try:
         lab.start()
-        lab.add_place()
+        lab.add_places()
         yield lab
     finally:
         lab.stop()

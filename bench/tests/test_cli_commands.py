@@ -41,7 +41,7 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def bench(tmp_path):
     """A real bench whose wires lead nowhere."""
-    (tmp_path / "secret").write_text("x\n")
+    (tmp_path / "secret").write_text("a-word-for-tests\n")
     path = tmp_path / "bench.toml"
     path.write_text(
         f"""name = "nowhere"

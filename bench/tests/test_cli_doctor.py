@@ -7,8 +7,8 @@ import time
 import pytest
 
 from vkbench import cli, config, errors
-from vkbench.cli import checks
 from vkbench.instruments.protocol import PowerSample
+from vkbench.server import checks
 
 BENCH = """name = "lab"
 [server]
@@ -36,7 +36,7 @@ period_s = {period}
 def bench(tmp_path):
     """A bench file: bench(uncertainty=…, more=…)."""
     secret = tmp_path / "secret"
-    secret.write_text("x\n")
+    secret.write_text("a-word-for-tests\n")
     secret.chmod(0o600)
 
     def make(**parts):

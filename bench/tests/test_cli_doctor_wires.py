@@ -11,8 +11,8 @@ from bmc_peers import PASSWORD, USER, simulator
 from instrument_peers import Firmware, firmware_program, tcp_peer  # noqa: F401  (a fixture)
 
 from vkbench import config, errors
-from vkbench.cli import checks
 from vkbench.instruments import open_bmc
+from vkbench.server import checks
 from vkbench.virtual.fault_proxy import Fault, FaultProxy
 
 TIMEOUT_S = 0.8

@@ -38,7 +38,7 @@ def test_every_requirement_is_in_the_constraints():
     extras = PROJECT["project"]["optional-dependencies"]
     assert set(extras) == {"dev", "export", "labgrid", "qualify", "sim"}
     shared = pins("fixtures/host/constraints.txt"), pins("fixtures/labgrid/constraints.txt")
-    places = {extra: shared[:1] for extra in extras} | {"labgrid": shared[1:]}
+    places = dict.fromkeys(extras, shared[:1]) | {"labgrid": shared[1:]}
     for requirement, pinned in [
         *((one, shared) for one in PROJECT["project"]["dependencies"]),
         *((one, places[extra]) for extra, wanted in extras.items() for one in wanted),

@@ -97,7 +97,9 @@ def test_an_own_process_is_seen_alive_and_a_gone_one_is_not():
 
 @pytest.mark.parametrize("which", ["bmc", "console", "scpi"])
 def test_a_taken_port_is_named_before_anything_starts(bench, which, monkeypatch):
-    monkeypatch.setattr(build, "ensure_built", lambda progress: pytest.fail("built although a port is taken"))
+    monkeypatch.setattr(
+        build, "ensure_built", lambda progress, test_build: pytest.fail("built although a port is taken")
+    )
     mine = lab.VirtualLab(bench)
     port = getattr(mine.ports, which)
     kind = socket.SOCK_DGRAM if which == "bmc" else socket.SOCK_STREAM
@@ -132,7 +134,7 @@ def test_a_failed_start_leaves_nothing_running(bench, monkeypatch, tmp_path):
     program = tmp_path / "vkcosim"
     program.write_text("#!/bin/sh\necho started $$\nexec sleep 600\n")
     program.chmod(0o755)
-    monkeypatch.setattr(build, "ensure_built", lambda progress: build.Card(program, "0" * 32, {}))
+    monkeypatch.setattr(build, "ensure_built", lambda progress, test_build: build.Card(program, "0" * 32, {}))
     monkeypatch.setattr(lab, "READY_WITHIN_S", 0.5)
     monkeypatch.setattr(
         lab.qemu, "find_qemu", lambda: lab.paths.QemuProgram(("/bin/true",), {}, "test", "test")

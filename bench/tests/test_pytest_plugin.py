@@ -292,7 +292,7 @@ def test_a_run_of_the_command_is_evidence_too(pytester, session, bench_file):
         """
         import os
         def test_it(vkbench, run_directory):
-            os.environ["VKBENCH_BMC_PASSWORD"] = "x"
+            os.environ["VKBENCH_BMC_PASSWORD"] = "a-word-for-tests"
             assert vkbench("run", "panic-stock", "--bench", vkbench.bench, "--out", run_directory).code == 0
         """
     )

@@ -53,6 +53,9 @@ class Fake:
         self.on = False
         self.sequence = 0
         self.closed = []
+        self.defect = None
+        self.offered = ("SLIP", "DEAF_HARD")
+        self.lost = None  # what the card shows whatever is set
         self.armed = {}  # what the analyser says it was armed with, beside the trigger
 
     def call(self, name):
@@ -143,7 +146,14 @@ class FakeAnalyser(Part):
         return {"maker": "vkbench", "model": "VK-LA1", "serial": "0" * 32, "version": "test"}
 
     def fault(self):
-        return "SLIP"
+        return self.fake.defect
+
+    def faults(self):
+        return self.fake.offered
+
+    def set_fault(self, name):
+        self.fake.call(f"set fault {name}")
+        self.fake.defect = self.fake.lost or name
 
     def self_test(self):
         self.fake.call("self test")
@@ -314,12 +324,82 @@ def test_the_steps_of_a_whole_run_and_its_order(tmp_path):
     order += ["stop", "read capture", "power off"]
     assert [call for call in fake.calls if call in order] == order
     record = json.loads((tmp_path / "run/run.json").read_text())
-    assert record["inventory"]["card"] == {"seeded defect": "SLIP"}
+    assert record["inventory"]["card"] == {"build": "test", "seeded defect": "none"}
     assert (
         record["status"] == "complete" and record["abort"] is None and record["bench"]["notes"] == ["a note"]
     )
-    assert record["dma"] == {"paddr": 0x1000, "size": 4096, "period_cycles": 1250, "length": 64}
+    dma = {"paddr": 0x1000, "size": 4096, "period_cycles": 1250, "length": 64, "translated": False}
+    assert record["dma"] == dma
     assert verify(tmp_path / "run").ok
+
+
+BAD = scenario.with_defect(STOCK, "SLIP", ["VKB-JUMP-001"])
+
+
+def test_a_seeded_defect_is_there_from_the_self_test_to_the_power_off(tmp_path):
+    fake = Fake()
+    verdict = make_run(BENCH, BAD, tmp_path / "run", drivers=fake.drivers())
+    order = ["self test", "set fault SLIP", "power on", "read capture", "set fault None", "power off"]
+    assert [call for call in fake.calls if call in order] == order
+    record = RunDirectory.open(tmp_path / "run").record
+    assert record.must_fail and record.config.defect == "SLIP"
+    assert record.config.caught_by == ["VKB-JUMP-001"]
+    assert record.inventory["card"] == {"build": "test", "seeded defect": "SLIP"}
+    assert verdict.must_fail and not verdict.as_expected
+    assert verdict.notes[:2] == [
+        "The card had the seeded defect SLIP.",
+        "It was not caught by VKB-JUMP-001.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [one for one in FAILURES if one[0] not in ("open bmc", "open console", "open analyser", "self test")],
+)
+def test_a_run_that_fails_takes_its_defect_away(tmp_path, where, error):
+    fake = Fake({where: error})
+    with pytest.raises((type(error), errors.Interrupted)):
+        make_run(BENCH, BAD, tmp_path / "run", drivers=fake.drivers())
+    assert fake.defect is None and "set fault SLIP" in fake.calls
+
+
+def test_what_an_earlier_run_has_left_in_the_card_is_taken_away_before_anything_else(tmp_path):
+    fake, steps = Fake(), []
+    fake.defect = "DEAF_HARD"
+    run(fake, tmp_path / "run", reporter=Reporter(done=steps.append))
+    assert fake.defect is None
+    assert fake.calls.index("set fault None") < fake.calls.index("power on")
+    left = [step.detail for step in steps if step.name == "take away a left-over defect"]
+    assert left == ["DEAF_HARD"]
+
+
+def test_a_card_that_keeps_its_defect_makes_no_run_of_a_good_card(tmp_path):
+    fake = Fake()
+    fake.defect = fake.lost = "DEAF_HARD"
+    with pytest.raises(errors.AnalyserNotAsSet, match="DEAF_HARD"):
+        run(fake, tmp_path / "run")
+    assert "power on" not in fake.calls
+
+
+def test_a_defect_that_went_in_mid_run_ends_it(tmp_path):
+    fake = Fake()
+
+    def forget(name):
+        if name == "read capture":
+            fake.defect = None
+
+    with pytest.raises(errors.AnalyserNotAsSet, match="seeded defect is none, this run's is SLIP"):
+        reporter = Reporter(step=forget)
+        make_run(BENCH, BAD, tmp_path / "run", drivers=fake.drivers(), reporter=reporter)
+
+
+@pytest.mark.parametrize(("offered", "said"), [((), "release build"), (("CUT",), "there are CUT")])
+def test_a_defect_that_the_card_cannot_show_is_refused(tmp_path, offered, said):
+    fake = Fake()
+    fake.offered = offered
+    with pytest.raises(errors.NoSuchDefect, match=said):
+        make_run(BENCH, BAD, tmp_path / "run", drivers=fake.drivers())
+    assert "power on" not in fake.calls
 
 
 def test_a_folder_with_something_in_it_is_a_users_mistake(tmp_path):

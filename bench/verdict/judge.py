@@ -72,18 +72,20 @@ def judge_facts(facts: Facts) -> Verdict:
     resets = facts.record.kind == "reset"
     rules: list[RuleResult] = reset_results(facts) if resets else [rule(facts) for rule in rules_for(facts)]
     result = overall([rule.result for rule in rules])
-    must_fail = facts.record.must_fail
+    must_fail, wanted = facts.record.must_fail, facts.record.config.caught_by
+    failed = {rule.id for rule in rules if rule.result == "FAIL"}
     # A control that panicked by another way than it should controls nothing, even though it fails.
-    astray = any(rule.id == PATH_ID and rule.result == "FAIL" for rule in rules)
+    astray = PATH_ID in failed and PATH_ID not in wanted
+    caught = failed.issuperset(wanted)
     return Verdict(
         overall=result,
         must_fail=must_fail,
-        as_expected=result == ("FAIL" if must_fail else "PASS") and not astray,
+        as_expected=result == ("FAIL" if must_fail else "PASS") and not astray and caught,
         clock_hz=facts.capture.clock_hz if facts.capture else None,
         rules=rules,
         timeline=_timeline(facts),
         uncertainty=_uncertainty(facts),
-        notes=_notes(facts),
+        notes=[*_defect_notes(facts, failed), *_notes(facts)],
     )
 
 
@@ -196,6 +198,16 @@ def _uncertainty(facts: Facts) -> OrderUncertainty | None:
         clock_source=facts.record.uncertainty.clock_source,
         sources=list(facts.bound.sources),
     )
+
+
+def _defect_notes(facts: Facts, failed: set[str]) -> list[str]:
+    """What was wrong with the card on purpose, and which rules that should have seen it did not."""
+    config = facts.record.config
+    if not config.defect:
+        return []
+    missed = [rule for rule in config.caught_by if rule not in failed]
+    notes = [f"The card had the seeded defect {config.defect}."]
+    return [*notes, f"It was not caught by {', '.join(missed)}."] if missed else notes
 
 
 def _notes(facts: Facts) -> list[str]:

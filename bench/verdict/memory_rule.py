@@ -8,6 +8,7 @@ from typing import Literal
 
 from vkbench.capture.layout import Kind, StatClass
 from vkbench.verdict import limits
+from vkbench.verdict.catalogue import MEMORY_ID, RULES
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.model import Result, RuleResult
 from vkbench.verdict.wording import events, sentence
@@ -23,10 +24,9 @@ def memory_frozen(facts: Facts) -> RuleResult:
 
     def result(verdict: Result, reason: str, value: float | None = None, unit: str = "words") -> RuleResult:
         return RuleResult(
-            id="VKB-MEM-001",
-            title="Memory frozen",
-            requirement="The DMA target does not change under the crash kernel "
-            "and holds no write issued after the jump.",
+            id=MEMORY_ID,
+            title=RULES[MEMORY_ID].title,
+            requirement=RULES[MEMORY_ID].requirement,
             result=verdict,
             value=value,
             limit=limits.WORDS_CHANGED.value,
@@ -40,7 +40,13 @@ def memory_frozen(facts: Facts) -> RuleResult:
         changed = facts.memory.words_changed if facts.memory else None
         return result("INCONCLUSIVE", f"The witnesses disagree: {what}.", changed)
 
-    memory = facts.memory
+    memory, dma = facts.memory, facts.record.dma
+    if dma is not None and dma.translated:
+        return result(
+            "INCONCLUSIVE",
+            f"The card writes through an IOMMU: {dma.paddr:#x} is its address there and none of memory, so the crash "
+            "kernel cannot read what was written.",
+        )
     if memory is None:
         return result("INCONCLUSIVE", "The crash kernel's reads of memory are missing.")
     if facts.blockers:

@@ -66,7 +66,9 @@ class OrderUncertainty(_Model):
 
 
 class Verdict(_Model):
-    """``verdict.json``. ``as_expected``: a run that must fail failed; any other passed."""
+    """``verdict.json``. ``as_expected``: a run that must fail failed, by each rule that its seeded defect is caught by;
+    any other passed.
+    """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     rules_version: int = RULES_VERSION

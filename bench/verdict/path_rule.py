@@ -13,11 +13,11 @@ from vkbench.capture.layout import Kind, StatClass
 from vkbench.capture.records import ConsoleText, TextFound
 from vkbench.evidence import Expectation
 from vkbench.verdict import limits
+from vkbench.verdict.catalogue import PATH_ID, RULES
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.model import EventRef, Result, RuleResult
 from vkbench.verdict.wording import events, seconds, sentence
 
-PATH_ID = "VKB-PATH-001"
 #: Taps that this rule reads.
 _TAPS = {"CONSOLE", "CQ", "CFG"}
 
@@ -40,9 +40,8 @@ def path_taken(facts: Facts) -> RuleResult:
     def result(verdict: Result, reason: str, value: float | None = None) -> RuleResult:
         return RuleResult(
             id=PATH_ID,
-            title="Panic path",
-            requirement="The injection takes its way through the kernel: "
-            "the texts, the doorbell and the jump are those that its row names.",
+            title=RULES[PATH_ID].title,
+            requirement=RULES[PATH_ID].requirement,
             result=verdict,
             reason=reason,
             value=value,

@@ -17,6 +17,7 @@ from vkbench.capture.layout import Kind, Tap
 from vkbench.capture.pairs import Exchange, Outcome, exchanges
 from vkbench.evidence.reset import CardState, ResetRecord, Transfer
 from vkbench.verdict import limits, reset_values
+from vkbench.verdict.catalogue import RULES
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.limits import Limit
 from vkbench.verdict.model import EventRef, Result, RuleResult
@@ -35,8 +36,6 @@ class _Rule:
     """What is the same in all results of a rule."""
 
     id: str
-    title: str
-    requirement: str
     unit: str = ""
     limit: float | None = None
 
@@ -44,10 +43,11 @@ class _Rule:
         values = {"limit": self.limit if value is not None else None, "unit": self.unit, **more}
         if value is not None:
             values.setdefault("uncertainty", 0)
+        words = RULES[self.id]
         return RuleResult(
-            id=self.id,
-            title=self.title,
-            requirement=self.requirement,
+            id=words.id,
+            title=words.title,
+            requirement=words.requirement,
             result=result,
             reason=reason,
             value=value,
@@ -165,11 +165,7 @@ class _Evidence:
 
 
 def _happened(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-001",
-        "The reset happened",
-        "The reset that was asked for is seen on the link, and the card becomes ready again.",
-    )
+    rule = _Rule("VKB-RESET-001")
     if e.blind:
         return rule("INCONCLUSIVE", sentence(e.blind))
     found = e.found
@@ -189,14 +185,7 @@ def _happened(e: _Evidence) -> RuleResult:
 
 def _silent(e: _Evidence) -> RuleResult:
     limit = int(limits.HALT_LATENCY.value)
-    rule = _Rule(
-        "VKB-RESET-002",
-        "Silent until enabled again",
-        f"From {limit} cycles after the reset (or Bus Master Enable before it) until its host gives it work again, the card "
-        "starts no request; into the buffer from before, none until its host announces one again.",
-        limits.HALT_LATENCY.unit,
-        limit,
-    )
+    rule = _Rule("VKB-RESET-002", limits.HALT_LATENCY.unit, limit)
     if e.not_reset and not (e.found.reset and not e.blind):
         return rule("INCONCLUSIVE", sentence(e.not_reset))
     facts, found, scan = e.facts, e.found, e.facts.scan
@@ -249,13 +238,7 @@ def _into_old_buffer(e: _Evidence, after: int) -> Any:
 
 
 def _no_interrupt(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-003",
-        "No interrupt after the halt",
-        "From the reset until its host gives it work again, the card sends no interrupt.",
-        "interrupts",
-        0,
-    )
+    rule = _Rule("VKB-RESET-003", "interrupts", 0)
     if e.blind or e.found.halt is None:
         return rule("INCONCLUSIVE", sentence(e.not_reset))
     found, series = e.found, e.facts.scan.interrupts
@@ -276,14 +259,7 @@ def _no_interrupt(e: _Evidence) -> RuleResult:
 
 
 def _configuration(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-004",
-        "Configuration space and BARs as before",
-        "With the driver bound again, configuration space (but for its error bits) and the BARs are as before the reset; "
-        "where the kernel restores them, already before that.",
-        "dwords",
-        0,
-    )
+    rule = _Rule("VKB-RESET-004", "dwords", 0)
     if e.unusable:
         return rule("INCONCLUSIVE", sentence(e.unusable))
     record = e.record
@@ -317,14 +293,7 @@ def _differences(before: CardState, after: CardState) -> Iterator[str]:
 
 
 def _registers(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-005",
-        "Registers at their reset values",
-        "After the reset every register in BAR 0 and 2 has the value of a card that has just become ready, with the reason "
-        "of this reset.",
-        "registers",
-        0,
-    )
+    rule = _Rule("VKB-RESET-005", "registers", 0)
     doubts = _state_doubts(e)
     if doubts:
         return rule("INCONCLUSIVE", sentence(doubts))
@@ -375,13 +344,7 @@ def _written_late(e: _Evidence) -> dict[tuple[int, int], set[int]]:
 
 
 def _queues(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-006",
-        "Queues empty",
-        "After the reset every read and write index of the message queues is 0.",
-        "indices",
-        0,
-    )
+    rule = _Rule("VKB-RESET-006", "indices", 0)
     doubts = _state_doubts(e)
     if doubts:
         return rule("INCONCLUSIVE", sentence(doubts))
@@ -415,13 +378,7 @@ def _state_doubts(e: _Evidence) -> list[str]:
 
 
 def _tags(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-007",
-        "No stale tag, no late completion taken",
-        "No tag is used again while its completion can still come, and after the reset the card waits for none from before.",
-        "tags",
-        0,
-    )
+    rule = _Rule("VKB-RESET-007", "tags", 0)
     if e.blind or e.found.reset is None:
         return rule("INCONCLUSIVE", sentence(e.not_reset))
     capture, reset = e.facts.capture, e.found.reset
@@ -480,11 +437,7 @@ def _reused(asked: Iterable[Exchange], reset: int, link_stays: bool, clock_hz: i
 
 
 def _probed(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-008",
-        "Probed again",
-        "The driver binds to the card again, announces its buffer, and its device node is there.",
-    )
+    rule = _Rule("VKB-RESET-008")
     if e.unusable:
         return rule("INCONCLUSIVE", sentence(e.unusable))
     again = e.record.again
@@ -503,13 +456,7 @@ def _probed(e: _Evidence) -> RuleResult:
 
 
 def _moves(e: _Evidence) -> RuleResult:
-    rule = _Rule(
-        "VKB-RESET-009",
-        "Every byte arrives, both ways",
-        "Before and after the reset, messages move data to the card and back, and every byte is right.",
-        "steps failed",
-        0,
-    )
+    rule = _Rule("VKB-RESET-009", "steps failed", 0)
     if e.unusable:
         return rule("INCONCLUSIVE", sentence(e.unusable))
     before, after = (_transfers(e.record.transfers, when) for when in ("before", "after"))

@@ -8,6 +8,7 @@ does not undo a FAIL.
 """
 
 from vkbench.verdict import limits
+from vkbench.verdict.catalogue import HALT_ID, JUMP_ID, RULES
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.model import EventRef, Result, RuleResult
 from vkbench.verdict.wording import events, request, seconds, sentence
@@ -20,10 +21,9 @@ def no_request_after_jump(facts: Facts) -> RuleResult:
 
     def result(verdict: Result, reason: str, **numbers: object) -> RuleResult:
         return RuleResult(
-            id="VKB-JUMP-001",
-            title="No request after the jump",
-            requirement="The card starts no request and sends no interrupt "
-            "after the jump into the crash kernel.",
+            id=JUMP_ID,
+            title=RULES[JUMP_ID].title,
+            requirement=RULES[JUMP_ID].requirement,
             result=verdict,
             reason=reason,
             **numbers,
@@ -97,10 +97,9 @@ def halt_latency(facts: Facts) -> RuleResult:
 
     def result(verdict: Result, reason: str, value: float | None = None) -> RuleResult:
         return RuleResult(
-            id="VKB-HALT-001",
-            title="Halt latency",
-            requirement="Once the halting doorbell write is accepted, "
-            f"no request starts more than {limit} cycles later.",
+            id=HALT_ID,
+            title=RULES[HALT_ID].title,
+            requirement=RULES[HALT_ID].requirement,
             result=verdict,
             value=value,
             limit=limit,

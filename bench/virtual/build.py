@@ -34,8 +34,8 @@ PROGRAMS = {
 SETUP = "Run fixtures/host/setup.sh (make setup), which installs everything that is missing"
 TAIL_LINES = 25
 KEPT_CARDS = 6
-#: Set to anything: a test build of the card, which contains the seeded defects (rtl/faults.py).
-TEST_BUILD = "VKBENCH_TEST_BUILD"
+#: Defined for a test build of the card, which contains the seeded defects (rtl/faults.py).
+TEST_BUILD = "VK_FAULTS"
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Card:
     inventory: dict[str, str]
 
 
-def ensure_built(progress: Progress) -> Card:
+def ensure_built(progress: Progress, test_build: bool = False) -> Card:
     """Build what is missing. ``progress`` gets a line for each thing that takes time. Raises ToolMissing, BuildFailed."""
-    card = ensure_card(progress)
+    card = ensure_card(progress, test_build)
     ensure_server(progress)
     return card
 
@@ -98,8 +98,8 @@ def card_hash(root: Path, tools: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def ensure_card(progress: Progress) -> Card:
-    """Registers, firmware and vkcosim. Raises ToolMissing, BuildFailed."""
+def ensure_card(progress: Progress, test_build: bool = False) -> Card:
+    """Registers, firmware and vkcosim. ``test_build``: with the seeded defects. Raises ToolMissing, BuildFailed."""
     root = paths.repository_root()
     if not (root / "rtl" / "cosim" / "build.py").is_file():
         raise errors.ToolMissing(
@@ -108,8 +108,8 @@ def ensure_card(progress: Progress) -> Card:
             "Run from a checkout of the repository, installed with pip install -e '.[sim]'",
         )
     tools = check_tools()
-    if os.environ.get(TEST_BUILD):
-        tools["define"] = "VK_FAULTS"
+    if test_build:
+        tools["define"] = TEST_BUILD
     digest = card_hash(root, tools)
     folder = paths.cache_dir() / f"card-{digest[:16]}"
     card = Card(folder / "vkcosim", digest[:32], {"sources_sha256": digest, **tools})

@@ -26,7 +26,7 @@ from vkbench import errors, interrupts
 from vkbench.config import BenchFile
 from vkbench.config.model import Virtual
 from vkbench.virtual import build, ipmi_sim, paths, processes, qemu, redfish
-from vkbench.virtual.ports import Ports, free_port
+from vkbench.virtual.ports import Ports, free_port, runtime_folder, starting
 from vkbench.virtual.processes import Process
 
 Progress = Callable[[str], None]
@@ -64,8 +64,7 @@ class VirtualLab:
         self.bench = bench
         self.settings = bench.virtual or Virtual()
         self.ports = Ports.of(bench)
-        base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"
-        self.runtime = Path(base) / f"vkbench-{os.getuid()}-{bench.name}"
+        self.runtime = runtime_folder(bench.name)
         self._children: list[subprocess.Popen] = []
 
     # ---- up ----------------------------------------------------------------------------------------------------------
@@ -83,10 +82,11 @@ class VirtualLab:
                 return False
             self._end(state)
             self.ports.check_free(str(self.bench.path))
-            card = build.ensure_built(progress)
+            card = build.ensure_built(progress, self.settings.test_build)
             state = LabState(self.bench.name, self.bench.sha256)
             try:
-                self._start(state, card, progress)
+                with starting():
+                    self._start(state, card, progress)
             except BaseException:
                 with interrupts.held():
                     self._end(state)
@@ -179,7 +179,8 @@ class VirtualLab:
         return qemu.Server(
             memory_mib=self.settings.memory_mib,
             acceleration=acceleration,
-            extra_append="" if debian else "loglevel=6",
+            extra_append="" if debian else " ".join(["loglevel=6", *qemu.IOMMU_WORDS[self.settings.iommu]]),
+            iommu=self.settings.iommu,
             disk=self.runtime / DISK if debian else None,
             ssh_port=self.ports.ssh,
             card=Path(self._socket("vfio.sock")),

@@ -4,9 +4,15 @@
 [virtual] names further doors to the same machine: a bench that is driven over IPMI can be offered over Redfish as well.
 """
 
+import fcntl
+import os
 import re
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from vkbench import errors
@@ -14,6 +20,7 @@ from vkbench.config import BenchFile
 from vkbench.config.model import SOL, Virtual
 
 LOOPBACK = ("127.0.0.1", "localhost")
+STARTED_WITHIN_S, POLL_S = 120.0, 0.02
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,32 @@ class Ports:
                         where,
                         f"End the program that has it (another bench? vkbench lab down), or change {key}",
                     ) from None
+
+
+def runtime_folder(name: str) -> Path:
+    """Where everything lies that belongs to this running bench of this user."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"
+    return Path(base) / f"vkbench-{os.getuid()}-{name}"
+
+
+@contextmanager
+def starting(wait_s: float = STARTED_WITHIN_S) -> Iterator[None]:
+    """One bench of this user starts at a time: a port that free_port() found is free until the process that wants it has
+    it. Raises LabError.
+    """
+    until = time.monotonic() + wait_s
+    path = runtime_folder("starting.lock")
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)) as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    what = f"another bench was still starting after {wait_s:g} s"
+                    raise errors.LabError(what, str(path)) from None
+            time.sleep(POLL_S)
+        yield
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

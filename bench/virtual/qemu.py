@@ -31,6 +31,10 @@ PROBE_LIMIT_S = (
 )
 
 
+#: Words for the kernel's command line, so that it uses the IOMMU.
+IOMMU_WORDS: dict[str, tuple[str, ...]] = {"none": (), "intel": ("intel_iommu=on",)}
+
+
 class QemuError(RuntimeError):
     """QEMU cannot be used as it is."""
 
@@ -78,6 +82,7 @@ class Server:
     serial: where COM1 dials to; None discards it
     ipmi_port: TCP port on loopback where the BMC's VM channel listens; None leaves the KCS interface out
     qmp: UNIX sockets that QEMU listens on for QMP, one for each client
+    iommu: "intel" puts QEMU's intel-iommu between the devices and the memory; see IOMMU_WORDS
     reconnect_ms: how often a lost serial or BMC connection is dialled again
     """
 
@@ -95,6 +100,7 @@ class Server:
     serial: Address | None = None
     ipmi_port: int | None = None
     qmp: tuple[Path, ...] = ()
+    iommu: str = "none"
     reconnect_ms: int = 500
     extra: tuple[str, ...] = field(default=())
 
@@ -134,6 +140,9 @@ def arguments(server: Server, parts: paths.ServerParts | None = None) -> list[st
     # Without graphics SeaBIOS speaks on the serial line, as a server's firmware does; it waits for that, so only with a disk.
     machine = "q35,memory-backend=ram" + (",graphics=off" if server.disk is not None else "")
     argv += ["-machine", machine, "-accel", server.acceleration]
+    if server.iommu == "intel":
+        # Before every device, or they would not be behind it. In caching mode it tells the card's side of each mapping.
+        argv += ["-device", "intel-iommu,caching-mode=on"]
     # No -cpu: QEMU's default model boots about twice as fast under TCG as `max`.
     argv += ["-m", f"{server.memory_mib}M", "-smp", str(server.smp)]
     argv += ["-object", f"memory-backend-memfd,id=ram,size={server.memory_mib}M,share=on"]

@@ -12,11 +12,7 @@ namespace vkcosim {
 void Console::add_poll(std::vector<pollfd>* set) const {
   set->push_back({server_listener_.fd(), POLLIN, 0});
   set->push_back({host_listener_.fd(), POLLIN, 0});
-  if (server_ && (pending_.size() < kMaxPending || !to_server_.empty())) {
-    const short read = pending_.size() < kMaxPending ? POLLIN : 0;
-    const short write = to_server_.empty() ? 0 : POLLOUT;
-    set->push_back({server_.get(), static_cast<short>(read | write), 0});
-  }
+  if (server_ && !to_server_.empty()) set->push_back({server_.get(), POLLOUT, 0});
   for (const Client& client : clients_) {
     const short read = to_server_.size() < kMaxPending ? POLLIN : 0;
     const short write = client.out.empty() ? 0 : POLLOUT;
@@ -30,7 +26,7 @@ void Console::service() {
   read_hosts();
   if (server_ && send_some(server_.get(), &to_server_) == IoResult::kClosed) {
     log().line("console: the server disconnected");
-    server_.reset();
+    close_server();
   }
   if (!server_) to_server_.clear();  // nobody is there to read what was typed
 }
@@ -38,7 +34,9 @@ void Console::service() {
 void Console::accept_clients() {
   while (Fd fd = server_listener_.accept()) {
     drain_server();  // the last words of the old connection come first
+    reader_.detach();
     server_ = std::move(fd);
+    reader_.attach(server_.get());
     to_server_.clear();
     ++counters_.console_server_connects;
     log().line("console: the server connected");
@@ -54,29 +52,43 @@ void Console::accept_clients() {
 }
 
 void Console::drain_server() {
-  while (server_ && pending_.size() < kMaxPending) {
-    ByteQueue fresh;
-    const IoResult result = receive_some(server_.get(), &fresh, kMaxPending - pending_.size());
-    if (result == IoResult::kWouldBlock) return;
-    if (result == IoResult::kClosed) {
-      log().line("console: the server disconnected");
-      server_.reset();
-      to_server_.clear();
-      return;
-    }
-    counters_.console_bytes += fresh.size();
-    pending_.append(fresh.data(), fresh.size());
-    counters_.console_max_queue = std::max<uint64_t>(counters_.console_max_queue, pending_.size());
-    if (clients_.empty()) counters_.console_discarded += fresh.size();
-    for (auto client = clients_.begin(); client != clients_.end();) {
-      client->out.append(fresh.data(), fresh.size());
-      const bool gone = send_some(client->fd.get(), &client->out) == IoResult::kClosed;
-      if (!gone && client->out.size() > kMaxBacklog)
-        log().line("console: a host client has not read for %zu bytes, it is disconnected",
-                   client->out.size());
-      client = gone || client->out.size() > kMaxBacklog ? clients_.erase(client) : std::next(client);
-    }
+  if (!server_ || waiting_ + pending_.size() >= kMaxPending) return;
+  const size_t known = texts_.size();
+  const IoResult result = reader_.take(&texts_);
+  for (size_t i = known; i < texts_.size(); ++i) {
+    counters_.console_bytes += texts_[i].bytes.size();
+    waiting_ += texts_[i].bytes.size();
   }
+  if (result != IoResult::kClosed) return;
+  log().line("console: the server disconnected");
+  close_server();
+}
+
+void Console::close_server() {
+  reader_.detach();
+  server_.reset();
+  to_server_.clear();
+}
+
+void Console::relay(const ByteQueue& fresh) {
+  if (clients_.empty()) counters_.console_discarded += fresh.size();
+  for (auto client = clients_.begin(); client != clients_.end();) {
+    client->out.append(fresh.data(), fresh.size());
+    const bool gone = send_some(client->fd.get(), &client->out) == IoResult::kClosed;
+    if (!gone && client->out.size() > kMaxBacklog)
+      log().line("console: a host client has not read for %zu bytes, it is disconnected",
+                 client->out.size());
+    client = gone || client->out.size() > kMaxBacklog ? clients_.erase(client) : std::next(client);
+  }
+}
+
+void Console::show() {
+  const ByteQueue& bytes = texts_.front().bytes;
+  pending_.append(bytes.data(), bytes.size());
+  relay(bytes);
+  waiting_ -= bytes.size();
+  counters_.console_max_queue = std::max<uint64_t>(counters_.console_max_queue, pending_.size());
+  texts_.pop_front();
 }
 
 void Console::read_hosts() {

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "console_reader.h"
 #include "counters.h"
 #include "sockets.h"
 
@@ -37,14 +38,18 @@ class Console {
 
   void add_poll(std::vector<pollfd>* set) const;
   void service();
-  // Takes everything that the server has sent so far, so that it goes to the pin before what the caller does
-  // next.
+  // Takes everything that the server has sent so far; that waits for show().
   void drain_server();
+  // The oldest text that waits for show(): when it came in, CLOCK_MONOTONIC in seconds.
+  bool waits() const { return !texts_.empty(); }
+  double came_s() const { return texts_.front().came_s; }
+  // The oldest text goes to the pin, behind what is on its way there.
+  void show();
 
   // After the rising edge: the next byte, one a cycle.
   void advance();
   // No byte waits for the pin or stands on it, but for those that are delayed.
-  bool idle() const { return pending_.empty() && (!driving_ || delay_ != 0); }
+  bool idle() const { return texts_.empty() && pending_.empty() && (!driving_ || delay_ != 0); }
 
  private:
   struct Client {
@@ -52,6 +57,8 @@ class Console {
     ByteQueue out;
   };
   void accept_clients();
+  void close_server();
+  void relay(const ByteQueue& fresh);
   void read_hosts();
   // Takes the next byte for the pin.
   bool next(uint8_t* byte);
@@ -60,8 +67,11 @@ class Console {
   Counters& counters_;
   Listener server_listener_, host_listener_;
   Fd server_;
+  ConsoleReader reader_;  // ends before server_ is closed
   ByteQueue to_server_;
   std::list<Client> clients_;
+  std::deque<ConsoleText> texts_;  // what the server has sent, until show()
+  size_t waiting_ = 0;             // bytes in texts_
   ByteQueue pending_;     // server bytes on their way to the console pin
   const uint64_t delay_;
   uint64_t now_ = 0;  // cycles, counted only with a delay

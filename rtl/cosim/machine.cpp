@@ -2,6 +2,8 @@
 // The whole co-simulation, see machine.h.
 #include "machine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -16,6 +18,8 @@ namespace {
 
 constexpr double kMaxDoze = 20e-3;  // seconds; a signal is noticed at the latest after this
 constexpr double kStatusPeriod = 1.0;
+constexpr uint64_t kNotePeriod = 32;  // cycles: to ask for the time at each of many TLPs would cost speed
+constexpr double kMaxHold = 20e-3;  // seconds of distance that a text can keep from the exchange before it
 
 // Processor time of this process: on a busy machine it says more about our speed than wall time.
 double cpu_s() {
@@ -43,6 +47,7 @@ Machine::Machine(const Options& options)
   root_.set_step([this] { wait_step(); });
   slot_.set_step([this] { wait_step(); });
   device_.set_before_access([this] { order_access(); });
+  device_.set_after_command([this] { note_exchange(); });
   slot_.power_off();
 }
 
@@ -60,14 +65,42 @@ bool Machine::listen(std::string* error) {
 void Machine::order_access() {
   // The guest waits for this access, so what it has printed before is already in the console's socket.
   console_.drain_server();
+  show_texts(UINT64_MAX);
   while (!console_.idle()) step();
   for (uint64_t i = 0; i < options_.access_delay; ++i) wait_step();
+  stall_ = options_.access_stall_us != 0;
+}
+
+void Machine::note_exchange() {
+  exchange_s_ = monotonic_s();
+  exchange_cycle_ = core_.cycle();
+  unnoted_ = false;
+}
+
+bool Machine::console_due() {
+  if (unnoted_) note_exchange();
+  // What the card sends meanwhile is an exchange after the text came: then it waits no longer.
+  const double wanted = std::min(console_.came_s() - exchange_s_, kMaxHold);
+  const auto passed = static_cast<double>(core_.cycle() - exchange_cycle_);
+  if (passed >= wanted * options_.clock_hz) return true;
+  return !options_.free_run && pacer_.behind_s(monotonic_s(), core_.cycle()) <= 0;
+}
+
+void Machine::show_texts(uint64_t limit) {
+  while (console_.waits() && core_.cycle() < limit) {
+    if (console_due()) {
+      console_.show();
+    } else {
+      step();
+    }
+  }
 }
 
 void Machine::wait_step() {
   if (core_.cycle() - looked_ >= kBatch) {
     looked_ = core_.cycle();
     console_.drain_server();
+    while (console_.waits()) console_.show();
   }
   step();
 }
@@ -87,6 +120,8 @@ void Machine::step() {
   scpi_.sample();
   if (core_.pins().trig_out_o != outputs_) count_outputs();
   core_.edge();
+  unnoted_ = unnoted_ || root_.exchanged();
+  if (unnoted_ && core_.cycle() - exchange_cycle_ >= kNotePeriod) note_exchange();
   root_.advance();
   slot_.advance();
   console_.advance();
@@ -111,16 +146,22 @@ void Machine::doze(double seconds) {
   // byte also for those before it, a cycle each. The bench states two batches for the order of events.
   if (ready > 0) {
     vfio_.service();
+    if (stall_) usleep(static_cast<useconds_t>(options_.access_stall_us));
+    stall_ = false;
     console_.service();
     scpi_.service();
   } else {
+    console_.drain_server();
     scpi_.flush();
   }
-  const uint64_t behind = options_.free_run ? kBatch : pacer_.due(monotonic_s(), core_.cycle());
-  const uint64_t due = std::min(behind, kBatch);
-  for (uint64_t i = 0; i < due; ++i) step();
+  const uint64_t start = core_.cycle();
+  show_texts(start + kBatch);
+  // While a text waits the backlog is its distance from what was before it: nothing of that is dropped.
+  uint64_t due = console_.waits() ? 0 : kBatch;
+  if (due != 0 && !options_.free_run) due = std::min(kBatch, pacer_.due(monotonic_s(), core_.cycle()));
+  while (core_.cycle() - start < due) step();
   drive_.turn();
-  max_turn_cycles_ = std::max(max_turn_cycles_, due);
+  max_turn_cycles_ = std::max(max_turn_cycles_, core_.cycle() - start);
 }
 
 void Machine::run(const volatile sig_atomic_t& stop) {

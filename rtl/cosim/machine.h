@@ -47,6 +47,12 @@ class Machine {
   void doze(double seconds);
   // Before an access of the guest.
   void order_access();
+  // The card and the server have just exchanged something. Noted late it makes a text's distance shorter, never longer.
+  void note_exchange();
+  // The console's oldest text is as far from the last exchange on the card's clock as it was in wall time.
+  bool console_due();
+  // Runs the clock up to `limit` for the console's texts, each of which goes to the pin when it is due.
+  void show_texts(uint64_t limit);
   // A cycle while an access or a reset waits: the console is looked at as often as at any other time.
   void wait_step();
   void count_outputs();
@@ -71,6 +77,11 @@ class Machine {
   double mark_s_ = 0;
   uint64_t mark_cycle_ = 0;
   double mclk_per_s_ = 0;
+  // The last exchange between card and server (an access, a TLP of the card's), in wall time and in cycles.
+  double exchange_s_ = 0;
+  uint64_t exchange_cycle_ = 0;
+  bool unnoted_ = false;  // there was one since
+  bool stall_ = false;
   uint64_t looked_ = 0;      // cycle of the last look at the console
   uint64_t next_input_;      // cycle in which the general inputs change
   uint8_t outputs_ = 0;      // trig_out_o

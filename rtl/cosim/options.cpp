@@ -31,7 +31,8 @@ const char kUsage[] =
     "  --self-drive LOAD          a built-in host keeps the card busy (benchmark): writes, messages, both\n"
     "  --input-toggle N           the general inputs count up every N cycles (test)\n"
     "  --console-delay N          console bytes are stamped N cycles late (test)\n"
-    "  --access-delay N           accesses of the server are stamped N cycles late (test)\n";
+    "  --access-delay N           accesses of the server are stamped N cycles late (test)\n"
+    "  --access-stall N           nothing runs for N microseconds after each access of the server (test)\n";
 
 namespace {
 
@@ -73,6 +74,7 @@ enum Key {
   kInputs,
   kConsoleDelay,
   kAccessDelay,
+  kAccessStall,
   kHelp
 };
 
@@ -94,6 +96,7 @@ const option kLong[] = {{"vfio-socket", required_argument, nullptr, kVfio},
                         {"input-toggle", required_argument, nullptr, kInputs},
                         {"console-delay", required_argument, nullptr, kConsoleDelay},
                         {"access-delay", required_argument, nullptr, kAccessDelay},
+                        {"access-stall", required_argument, nullptr, kAccessStall},
                         {"help", no_argument, nullptr, kHelp},
                         {nullptr, 0, nullptr, 0}};
 
@@ -168,6 +171,9 @@ Parsed parse_options(int argc, char** argv, Options* options, std::string* error
       case kAccessDelay:
         if (!number(optarg, 0, 1000000, &value)) return wrong("0 to 1000000 cycles");
         (key == kConsoleDelay ? options->console_delay : options->access_delay) = value;
+        break;
+      case kAccessStall:
+        if (!number(optarg, 0, 1000000, &options->access_stall_us)) return wrong("0 to 1000000 microseconds");
         break;
       default:
         *error =

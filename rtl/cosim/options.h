@@ -22,6 +22,7 @@ struct Options {
   RootComplexSettings root;
   // Errors of a known size, and a signal at the general inputs, for tests.
   uint64_t console_delay = 0, access_delay = 0, input_period = 0;  // cycles
+  uint64_t access_stall_us = 0;
 };
 
 enum class Parsed { kRun, kHelp, kWrong };

@@ -28,6 +28,8 @@ class Pacer {
     }
     return ahead > 0 ? static_cast<uint64_t>(ahead) : 0;
   }
+  // How far `cycle` is behind `now_s`, with nothing dropped.
+  double behind_s(double now_s, uint64_t cycle) const { return -until(now_s, cycle); }
   // Seconds from `now_s` until `cycle` is due; negative when it is overdue.
   double until(double now_s, uint64_t cycle) const {
     return epoch_s_ + static_cast<double>(cycle) / hz_ - now_s;

@@ -123,9 +123,11 @@ void RootComplex::put_rc() {
 }
 
 void RootComplex::sample() {
+  exchanged_ = false;
   if (!link_up_) return;
   cq_taken_ = pins_.cq_valid_i && pins_.cq_ready_o;
   rc_taken_ = pins_.rc_valid_i && pins_.rc_ready_o;
+  exchanged_ = (pins_.rq_valid_o && pins_.rq_eop_o) || (rc_taken_ && pins_.rc_eop_i) || pins_.msix_valid_o;
   if (pins_.cc_valid_o) {
     const auto result = cc_in_.beat(pins_.cc_sop_o, pins_.cc_eop_o, pins_.cc_hdr_o, pins_.cc_data_o);
     if (result == TlpAssembler::Result::kComplete) take_completion(cc_in_.tlp());

@@ -46,6 +46,9 @@ class RootComplex {
   // During a Function Level Reset the function answers no request.
   void set_function_busy(bool busy) { function_busy_ = busy; }
 
+  // A TLP of the card's own, or of the answer to it, or a message signalled interrupt, is through in this cycle.
+  bool exchanged() const { return exchanged_; }
+
   // The two halves of a cycle, around the rising edge.
   void sample();
   void advance();
@@ -87,6 +90,7 @@ class RootComplex {
 
   bool link_up_ = false;
   bool function_busy_ = false;
+  bool exchanged_ = false;
 
   Tlp cq_;  // the host request being sent
   bool cq_active_ = false;

@@ -51,6 +51,12 @@ int check_access(const RegionAccess& access) {
 }  // namespace
 
 int VfioDevice::execute(VfioCommand& command, std::vector<uint8_t>* reply) {
+  const int error = carry_out(command, reply);
+  after_command_();
+  return error;
+}
+
+int VfioDevice::carry_out(VfioCommand& command, Reply* reply) {
   if (command.command == kVersion) return version(command, reply);
   if (!negotiated_) return EINVAL;
   const bool takes_fds = command.command == kDmaMap || command.command == kSetIrqs;

@@ -36,6 +36,8 @@ class VfioDevice {
         counters_(counters) {}
   // Called before an access of the guest takes effect: whatever else the server has sent must go first.
   void set_before_access(std::function<void()> call) { before_access_ = std::move(call); }
+  // Called when a command is done, before its reply: whoever waits for it goes on from here.
+  void set_after_command(std::function<void()> call) { after_command_ = std::move(call); }
 
   // Executes a command; fills `reply` with the reply's payload. Returns 0 or an errno value (the reply is
   // then a bare header).
@@ -46,6 +48,7 @@ class VfioDevice {
 
  private:
   using Reply = std::vector<uint8_t>;
+  int carry_out(VfioCommand& command, Reply* reply);
   int version(const VfioCommand& command, Reply* reply);
   int dma_map(VfioCommand& command);
   int dma_unmap(const VfioCommand& command, Reply* reply);
@@ -64,7 +67,7 @@ class VfioDevice {
   Interrupts& interrupts_;
   RootComplex& root_;
   Counters& counters_;
-  std::function<void()> before_access_;
+  std::function<void()> before_access_, after_command_;
   bool negotiated_ = false;
 };
 

@@ -3,10 +3,11 @@
 
     python rtl/tests/mutants.py                          # all, on the RTL; prints a table and caught/total
     python rtl/tests/mutants.py SLIP CUT                 # some
-    python rtl/tests/mutants.py --bench BENCHFILE        # on a virtual bench: the panic scenario with each that shows
+    python rtl/tests/mutants.py --bench fixtures/benches/virtual-defects.toml
+                                                         # on a bench: the panic scenario with each that shows there
 
-The good card comes first: the same build with no fault must pass the same tests, or nothing else means anything. The
-virtual bench is brought up with a test build of the card, and down again. Exit code 0 only when all were caught.
+The good card comes first: the same build with no fault must pass the same tests, or nothing else means anything. A
+virtual bench is brought up, and down again when it was down. Exit code 0 only when all were caught.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -122,55 +122,41 @@ def run_rtl(chosen: list[Fault]) -> list[Row]:
 
 
 def vkbench(*words: str | Path, good: tuple[int, ...] = (0,), timeout: float = RUN_TIMEOUT) -> dict:
-    """What a `vkbench` command says with --json; the virtual bench's card is a test build."""
+    """What a `vkbench` command says with --json."""
     command = [sys.executable, "-m", "vkbench", *map(str, words), "--json"]
-    env = {**os.environ, "VKBENCH_TEST_BUILD": "1"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode not in good:
         raise BrokenRun(f"vkbench {words[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)
 
 
-def run_scenario(bench: Path, out: Path) -> dict[str, str]:
+def run_scenario(bench: Path, out: Path, *words: str) -> dict[str, str]:
     """Rule id -> result of one run; "overall" beside them."""
-    verdict = vkbench("run", SCENARIO, "--bench", bench, "--out", out, good=(0, 1, 2))
+    verdict = vkbench("run", SCENARIO, "--bench", bench, "--out", out, *words, good=(0, 1, 2))
     return {"overall": verdict["overall"], **{rule["id"]: rule["result"] for rule in verdict["rules"]}}
 
 
 def run_bench(bench: Path, chosen: list[Fault]) -> list[Row]:
     from vkbench import config
-    from vkbench.instruments import ScpiAnalyser
 
     settings = config.load(bench)
     out = BASE / "bench" / time.strftime("%Y%m%d-%H%M%S")
     out.mkdir(parents=True)
-
-    def set_fault(name: str | None) -> None:
-        with ScpiAnalyser(settings.analyser) as analyser:
-            if name and name not in analyser.faults():
-                raise BrokenRun(
-                    f"the card of {bench} is a release build; if the bench is virtual: lab down first"
-                )
-            analyser.set_fault(name)
-
     ours = settings.provider is not None and not vkbench("lab", "status", "--bench", bench, good=(0, 4))["up"]
     rows = []
     try:
         if ours:
             vkbench("lab", "up", "--bench", bench, timeout=BUILD_TIMEOUT)
-        set_fault(None)
         if (good := run_scenario(bench, out / "good"))["overall"] != "PASS":
             raise BrokenRun(f"the good card does not pass: {good}")
         print("good card: PASS", flush=True)
         for fault in (fault for fault in chosen if fault.bench):
             start = time.monotonic()
-            set_fault(fault.name)
-            results = run_scenario(bench, out / fault.name.lower())
+            results = run_scenario(bench, out / fault.name.lower(), "--defect", fault.name)
             caught = [f"{rule}: FAIL" for rule in fault.bench if results[rule] == "FAIL"]
             missed = [rule for rule in fault.bench if results[rule] != "FAIL"]
             rows.append(Row(fault.name, fault.text, caught, missed, time.monotonic() - start))
             show(rows[-1])
-        set_fault(None)
     finally:
         if ours:
             vkbench("lab", "down", "--bench", bench)

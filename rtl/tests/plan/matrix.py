@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test plan of endpoint and analyser: requirements and their test points (rtl/tests/plan/requirements/*.toml), against the results of the
-last runs.
+"""The test plan of endpoint and analyser: requirements and their test points (docs/requirements/*.toml), against the results of the last runs.
 
     python rtl/tests/plan/matrix.py            # prints the matrix; exit code 1 when a point fails or the plan is wrong
 
@@ -23,7 +22,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[3]
-PLAN = Path(__file__).resolve().parent
+REQUIREMENTS = ROOT / "docs" / "requirements"
 TESTS = ROOT / "rtl" / "tests"
 #: Folders whose cocotb tests must all be in the plan.
 PARTS = ("vk", "dma", "pcie", "analyser", "trigger", "uart")
@@ -59,7 +58,7 @@ class Matrix:
         return next((result for result in (FAIL, NOT_RUN) if result in found), PASS)
 
 
-def load(folder: Path = PLAN / "requirements") -> list[Requirement]:
+def load(folder: Path = REQUIREMENTS) -> list[Requirement]:
     """All requirements. Raises ValueError with file and place for one that is not as it must be."""
     found = []
     for path in sorted(folder.glob("*.toml")):

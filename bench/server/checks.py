@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``vkbench doctor`` looks at: each wire, and what only shows when two of them are compared.
+"""What ``vkbench doctor`` looks at: each wire, and what only shows when two of them are compared. And the little that is
+looked at between two runs (quick).
 
 Nothing here changes the server: no power is switched, no command is typed. When the server is on and silent, a newline is.
 """
 
 import re
-import stat
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from vkbench import errors
-from vkbench.config import BenchFile, Secret
+from vkbench.config import BenchFile
 from vkbench.instruments import ScpiAnalyser, open_bmc, open_console, open_power
 from vkbench.instruments.protocol import Console
+from vkbench.server.file_checks import Check, others_may_read, passwords, uncertainty
 
 CLOCK_OFF_S = 5.0  #: the event log counts whole seconds, and a slow BMC takes two to answer
 LISTEN_S, ANSWER_S, QUIET_S = 0.3, 5.0, 0.3  #: a shell answers at once; a getty may have to be started again
@@ -22,27 +24,13 @@ POLL_S = 0.02
 SOMETHING = re.compile(r"[\s\S]")
 NO_TEXT_SHARE = 0.2  #: more bytes than this that are no text: a wrong baud rate, not a noisy line
 SHOWN = 60  # characters of the console that a check shows
-LATE_S = 0.01  #: a console byte later than this hides what the rules look for (docs/rules.md)
 #: A time-out is about five times what the step should take.
 TIMEOUT_MARGIN = 5
 #: Back-to-back writes are folded: cycles for each record (docs/analyser.md), and how near two of them must be for that.
 CYCLES_PER_FOLDED_RECORD, FOLDS_WITHIN_CYCLES = 1000, 32
 
 
-@dataclass(frozen=True)
-class Check:
-    """One wire. ``found``: what is there, or what is wrong; ``fix``: what to do; ``warn``: it works, but see ``found``."""
-
-    name: str
-    ok: bool
-    found: str
-    fix: str = ""
-    warn: bool = False
-
-    @property
-    def state(self) -> str:
-        """ok, warn or no."""
-        return "no" if not self.ok else "warn" if self.warn else "ok"
+MIB, ROOM_MIB = 1 << 20, 256
 
 
 @dataclass
@@ -73,72 +61,6 @@ def examine(bench: BenchFile, provided: Callable[[], list[Check]] | None = None)
         except errors.BenchError as error:
             where = f"{error.where}: " if error.where else ""
             yield Check(name, False, f"{where}{error.what}", error.hint)
-
-
-# ---- the bench file alone --------------------------------------------------------------------------------------------
-
-
-def passwords(bench: BenchFile) -> Iterator[Check]:
-    """Can each be read, and by nobody else?"""
-    secrets: list[tuple[str, Secret | None]] = [("[bmc]", bench.bmc.password)]
-    if bench.console.sol is not None:
-        secrets.append(("[console.sol]", bench.console.sol.password))
-    if bench.server.login is not None:
-        secrets.append(("[server.login]", bench.server.login.password))
-    given = [(table, secret) for table, secret in secrets if secret is not None]
-    good = []
-    for table, secret in given:
-        try:
-            secret.read()
-        except errors.SecretError as error:
-            yield Check("passwords", False, f"{table}: {error.where} {error.what}", error.hint)
-            continue
-        good.append(table)
-        if secret.path is not None and _others_may_read(secret.path):
-            yield Check(
-                "passwords",
-                True,
-                f"{table}: others can read {secret.path}",
-                f"chmod 600 {secret.path}",
-                warn=True,
-            )
-    if len(good) == len(given):
-        yield Check("passwords", True, f"readable: {', '.join(good)}")
-
-
-def uncertainty(bench: BenchFile) -> Iterator[Check]:
-    """Is what the bench file says of its own exactness plausible?"""
-    settings, baud = bench.uncertainty, bench.console.baud
-    late = (settings.uart_fifo_chars + 1) * settings.uart_bits_per_char / baud
-    found = f"a console byte is up to {late * 1000:.3g} ms late ({settings.uart_fifo_chars} characters at {baud} baud)"
-    doubts = []
-    if bench.provider is None and settings.uart_fifo_chars == 0:
-        doubts.append(
-            (
-                "uart_fifo_chars = 0 says that no byte waits in the server's UART; a 16550A holds 16",
-                "Set it to the FIFO's depth in [uncertainty], or switch the FIFO off (setserial … uart 8250)",
-            )
-        )
-    if bench.provider is None and settings.clock_ppm == 0:
-        doubts.append(
-            (
-                "clock_ppm = 0 says that the analyser's oscillator is perfect",
-                "Set it from the board's data sheet",
-            )
-        )
-    if settings.uart_fifo_chars and late > LATE_S:
-        doubts.append(
-            (
-                f"{found}: writes so near to a text count as neither before nor after it",
-                "Raise the baud rate on server and host (console=ttyS0,115200), if the server can",
-            )
-        )
-    for what, fix in doubts:
-        yield Check("uncertainty", True, what, fix, warn=True)
-    if not doubts:
-        yield Check(
-            "uncertainty", True, found if settings.uart_fifo_chars else "the UART keeps no byte waiting"
-        )
 
 
 # ---- wires -----------------------------------------------------------------------------------------------------------
@@ -334,7 +256,7 @@ def ssh(bench: BenchFile, seen: Seen) -> Iterator[Check]:
     settings = bench.server.ssh
     assert settings is not None
     key = settings.path(settings.key)
-    if key.is_file() and _others_may_read(key):
+    if key.is_file() and others_may_read(key):
         yield Check("SSH", False, f"others can read the key {key}, so ssh refuses it", f"chmod 600 {key}")
         return
     if settings.known_hosts is None:
@@ -362,18 +284,68 @@ def ssh(bench: BenchFile, seen: Seen) -> Iterator[Check]:
     yield Check("SSH", True, f"connects as {settings.user}, and is root there")
 
 
+# ---- between two runs -------------------------------------------------------------------------------------------------
+
+
+def quick(bench: BenchFile, evidence: Path | None = None) -> list[Check]:
+    """Is the bench fit for another run, and is there room for it in the folder ``evidence``? About a second; changes
+    nothing. A warning is for what the next run puts right by itself before it begins.
+    """
+    found: list[Check] = []
+    for name, look in (("BMC", _quick_bmc), ("console", _quick_console), ("analyser", _quick_analyser)):
+        try:
+            found += look(bench)
+        except errors.BenchError as error:
+            where = f"{error.where}: " if error.where else ""
+            found.append(Check(name, False, f"{where}{error.what}", error.hint))
+    if evidence is not None:
+        found.append(_space(evidence))
+    return found
+
+
+def _quick_bmc(bench: BenchFile) -> Iterator[Check]:
+    with open_bmc(bench) as wire:
+        on = wire.is_on()
+    again = "The next run switches it off first"
+    yield Check("BMC", True, f"answers; server is {_on(on)}", again if on else "", warn=on)
+
+
+def _quick_console(bench: BenchFile) -> Iterator[Check]:
+    with open_console(bench):
+        yield Check("console", True, "opens")
+
+
+def _quick_analyser(bench: BenchFile) -> Iterator[Check]:
+    with ScpiAnalyser(bench.analyser) as wire:
+        identity, where = wire.identify(), wire.where
+        state, defect = wire.state(), wire.fault()
+        start = wire.time()
+        end = wire.time()
+    if end <= start:
+        raise errors.AnalyserGarbled(f"its clock stands still at {end} cycles", where)
+    yield Check("analyser", True, f"{identity['model']} {identity['version']}; its clock goes")
+    if state in ("ARMED", "TRIGGERED"):
+        yield Check("analyser", True, f"a capture is {state}", "The next run stops it first", warn=True)
+    if defect is not None:
+        fix = "The next run takes it away first, and proves it"
+        yield Check("card", True, f"has the seeded defect {defect}", fix, warn=True)
+
+
+def _space(folder: Path) -> Check:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check("disk", False, f"{folder}: {error.strerror}", "Is it mounted?")
+    found = f"{free / MIB:.0f} MiB free for evidence"
+    fix = f"Make room: {ROOM_MIB} MiB at least, for some runs and the report"
+    return Check("disk", free >= ROOM_MIB * MIB, found, "" if free >= ROOM_MIB * MIB else fix)
+
+
 # ---- helpers ---------------------------------------------------------------------------------------------------------
 
 
 def _on(on: bool) -> str:
     return "on" if on else "off"
-
-
-def _others_may_read(path: Path) -> bool:
-    try:
-        return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
-    except OSError:
-        return False
 
 
 def _duration(seconds: float) -> str:
