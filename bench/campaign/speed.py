@@ -19,12 +19,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vkbench.campaign import order
-from vkbench.campaign.entries import line_of, linked
-from vkbench.campaign.outcome import outcome_of
-from vkbench.campaign.plan import parse
-from vkbench.campaign.summary import summarise
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.figures.summary import summarise
+from vkbench.campaign.planning import order
+from vkbench.campaign.planning.plan import parse
+from vkbench.campaign.records.entries import line_of, linked
+from vkbench.campaign.records.outcome import outcome_of
+from vkbench.campaign.records.view import CampaignView
 from vkbench.evidence.campaign import (
     CYCLES,
     JOURNAL_LINES,

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vkbench import errors
-from vkbench.campaign import verify as campaigns
-from vkbench.campaign.conclude import stored_summary
-from vkbench.campaign.summary import summarise
-from vkbench.campaign.verify import CampaignVerification, is_campaign
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.conduct.conclude import stored_summary
+from vkbench.campaign.figures.summary import summarise
+from vkbench.campaign.records.view import CampaignView
+from vkbench.campaign.trust import verify as campaigns
+from vkbench.campaign.trust.verify import CampaignVerification, is_campaign
 from vkbench.cli import common
 from vkbench.evidence import EvidenceError, describe
 from vkbench.evidence.campaign import SUMMARY_JSON

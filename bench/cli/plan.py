@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from vkbench import errors
-from vkbench.campaign import estimate as estimates
-from vkbench.campaign import order
-from vkbench.campaign import plan as plans
-from vkbench.campaign.statistics import needed_cycles
-from vkbench.campaign.work import Able
-from vkbench.campaign.worker import SEEDED_DEFECTS
+from vkbench.campaign.conduct.work import Able
+from vkbench.campaign.conduct.worker import SEEDED_DEFECTS
+from vkbench.campaign.figures.statistics import needed_cycles
+from vkbench.campaign.planning import estimate as estimates
+from vkbench.campaign.planning import order
+from vkbench.campaign.planning import plan as plans
 from vkbench.cli import common
 from vkbench.config import BenchFile
 from vkbench.evidence.campaign import Configuration, Plan

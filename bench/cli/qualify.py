@@ -12,13 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from vkbench import errors, interrupts
-from vkbench.campaign import order, resume
-from vkbench.campaign import plan as plans
-from vkbench.campaign.conductor import DONE, FAILURE, INTERRUPTED, Conductor, Ending
-from vkbench.campaign.journal import Journal
-from vkbench.campaign.view import CampaignView
-from vkbench.campaign.work import Work
-from vkbench.campaign.worker import Hooks
+from vkbench.campaign.conduct import resume
+from vkbench.campaign.conduct.conductor import DONE, FAILURE, INTERRUPTED, Conductor, Ending
+from vkbench.campaign.conduct.work import Work
+from vkbench.campaign.conduct.worker import Hooks
+from vkbench.campaign.planning import order
+from vkbench.campaign.planning import plan as plans
+from vkbench.campaign.records.journal import Journal
+from vkbench.campaign.records.view import CampaignView
 from vkbench.cli import common
 from vkbench.cli.qualify_screen import progress
 from vkbench.config import BenchFile
@@ -204,7 +205,7 @@ def _session(
 
 
 def _conclude(out: Path, key: Path | None, as_json: bool) -> None:
-    from vkbench.campaign.conclude import conclude
+    from vkbench.campaign.conduct.conclude import conclude
 
     summary = conclude(out, key, common.say)
     if as_json:

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vkbench.campaign.conductor import Conductor
+from vkbench.campaign.conduct.conductor import Conductor
 from vkbench.cli import common
 from vkbench.evidence.campaign import Plan
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from vkbench.campaign import signature
-from vkbench.campaign.seal import SIGNATURE
+from vkbench.campaign.trust import signature
+from vkbench.campaign.trust.seal import SIGNATURE
 from vkbench.cli import common
 
 

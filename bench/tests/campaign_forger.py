@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import synthetic_campaign
 
-from vkbench.campaign import entries as lines
-from vkbench.campaign import seal, signature, summary
-from vkbench.campaign.verify import verify
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.figures import summary
+from vkbench.campaign.records import entries as lines
+from vkbench.campaign.records.view import CampaignView
+from vkbench.campaign.trust import seal, signature
+from vkbench.campaign.trust.verify import verify
 from vkbench.evidence import atomic_write, to_json
 from vkbench.report import qualification
 from vkbench.report.exports import junit, ocp, table

@@ -19,10 +19,10 @@ from random import Random
 import campaign_peers as peers
 
 from vkbench import errors
-from vkbench.campaign import post
-from vkbench.campaign.conductor import DONE
-from vkbench.campaign.entries import checked
-from vkbench.campaign.worker import Hooks
+from vkbench.campaign.conduct import post
+from vkbench.campaign.conduct.conductor import DONE
+from vkbench.campaign.conduct.worker import Hooks
+from vkbench.campaign.records.entries import checked
 from vkbench.config import BenchFile
 from vkbench.evidence import MANIFEST, sha256_of
 from vkbench.evidence.campaign import CYCLES, JOURNAL, Configuration

@@ -17,13 +17,13 @@ import synthetic_run
 from synthetic_run import HZ, JUMP_S, PADDR, READY, SIZE, at
 
 from vkbench import errors
-from vkbench.campaign import order
-from vkbench.campaign.conductor import Conductor, Ending, Limits
-from vkbench.campaign.plan import scenario_of
-from vkbench.campaign.resume import begin, only_begun, reopen, take_up
-from vkbench.campaign.view import CampaignView
-from vkbench.campaign.work import Work
-from vkbench.campaign.worker import Hooks
+from vkbench.campaign.conduct.conductor import Conductor, Ending, Limits
+from vkbench.campaign.conduct.resume import begin, only_begun, reopen, take_up
+from vkbench.campaign.conduct.work import Work
+from vkbench.campaign.conduct.worker import Hooks
+from vkbench.campaign.planning import order
+from vkbench.campaign.planning.plan import scenario_of
+from vkbench.campaign.records.view import CampaignView
 from vkbench.capture import records as rec
 from vkbench.capture.layout import Kind
 from vkbench.config import BenchFile, load

@@ -7,7 +7,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from vkbench.campaign.summary import summarise
+from vkbench.campaign.figures.summary import summarise
 from vkbench.evidence.campaign import (
     BenchState,
     Configuration,

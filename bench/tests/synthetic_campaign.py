@@ -18,9 +18,9 @@ from typing import Any, Literal
 from synthetic_campaign_plan import DEFECTS, HOSTILE, RESET_RULES, plan_toml
 from synthetic_campaign_runs import Writer, bench_file
 
-from vkbench.campaign.entries import chain_of, line_of
-from vkbench.campaign.order import slots
-from vkbench.campaign.plan import parse
+from vkbench.campaign.planning.order import slots
+from vkbench.campaign.planning.plan import parse
+from vkbench.campaign.records.entries import chain_of, line_of
 from vkbench.evidence import campaign as model
 
 BEGUN = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -256,7 +256,7 @@ class _Work:
     def _numbers(
         self, slot: model.Slot, configuration: model.Configuration, result: str, failing: set[str]
     ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        """The rules' numbers, and the measures made from them (the names are those of campaign/measures.py)."""
+        """The rules' numbers, and the measures made from them (the names are those of campaign/records/measures.py)."""
         if configuration.scenario.startswith("reset"):
             rules = [_rule(name, result, failing, 0.0, 0.0, 0.0, "") for name in RESET_RULES]
             measures = (

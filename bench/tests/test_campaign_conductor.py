@@ -26,9 +26,9 @@ from campaign_peers import (
 )
 
 from vkbench import errors
-from vkbench.campaign import post, resume
-from vkbench.campaign.conductor import DONE, FAILURE, NO_BENCH
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.conduct import post, resume
+from vkbench.campaign.conduct.conductor import DONE, FAILURE, NO_BENCH
+from vkbench.campaign.records.view import CampaignView
 from vkbench.evidence import RunView
 from vkbench.evidence.campaign import BENCHES, JOURNAL, Session, Stopped
 

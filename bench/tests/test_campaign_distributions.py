@@ -8,7 +8,7 @@ import pytest
 import synthetic_campaign
 from small_campaign import HALT, JUMP, Made, candidate, control, row, said
 
-from vkbench.campaign.summary import summarise
+from vkbench.campaign.figures.summary import summarise
 from vkbench.evidence.campaign import Summary
 
 

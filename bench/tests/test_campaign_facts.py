@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vkbench.campaign.facts import facts_of
+from vkbench.campaign.records.facts import facts_of
 from vkbench.evidence import RunRecord
 from vkbench.server.server import iommu_command, parse_iommu
 from vkbench.server.steps import iommu_translates

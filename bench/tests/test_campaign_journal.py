@@ -15,10 +15,10 @@ from campaign_peers import plan_file
 from synthetic_campaign import make
 
 from vkbench import errors
-from vkbench.campaign import plan as plans
-from vkbench.campaign.entries import checked
-from vkbench.campaign.journal import Journal
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.planning import plan as plans
+from vkbench.campaign.records.entries import checked
+from vkbench.campaign.records.journal import Journal
+from vkbench.campaign.records.view import CampaignView
 from vkbench.evidence import EvidenceError, to_json
 from vkbench.evidence.campaign import (
     JOURNAL,
@@ -140,7 +140,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_campaign_journal import begun
 from vkbench import errors
-from vkbench.campaign.journal import Journal
+from vkbench.campaign.records.journal import Journal
 journal = Journal.create(Path({folder!r}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
 written = 0

@@ -14,8 +14,8 @@ import pytest
 from campaign_kills import REPEATS, planned_fault
 from campaign_peers import entries_of, planned_result
 
-from vkbench.campaign.entries import checked
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.records.entries import checked
+from vkbench.campaign.records.view import CampaignView
 from vkbench.evidence import MANIFEST, RunView, sha256_of
 from vkbench.evidence.campaign import CYCLES, Configuration
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from synthetic_run import post_notifiers, stock
 from typer.testing import CliRunner
 
-from vkbench.campaign import estimate, order, plan
+from vkbench.campaign.planning import estimate, order, plan
 from vkbench.cli import plan as command
 from vkbench.evidence.campaign import Configuration, Plan
 from vkbench.server.steps import TYPICAL_S

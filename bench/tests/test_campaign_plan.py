@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vkbench.campaign import plan
+from vkbench.campaign.planning import plan
 from vkbench.errors import PlanError, UserError
 from vkbench.evidence.campaign import Plan
 from vkbench.verdict.catalogue import RULES

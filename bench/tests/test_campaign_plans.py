@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from vkbench.campaign import document, facts, plan, planfile
+from vkbench.campaign.planning import document, plan, planfile
+from vkbench.campaign.records import facts
 from vkbench.server.injections import INJECTIONS, expectation_of
 from vkbench.server.scenario import SCENARIOS
 from vkbench.verdict.catalogue import RULES, judging
@@ -117,7 +118,7 @@ def test_where_knows_every_fact_that_the_evidence_can_tell():
 
 def test_the_page_has_the_reference_the_numbers_and_an_example_that_loads():
     page = (ROOT / "docs/plans.md").read_text()
-    assert document.renewed(page) == page, "python -m vkbench.campaign.document docs/plans.md"
+    assert document.renewed(page) == page, "python -m vkbench.campaign.planning.document docs/plans.md"
     example = page.partition("```toml\n")[2].partition("```")[0]
     assert len(plan.parse(example.encode(), Path("p.toml")).configurations) == 8
     for name, path in plan.ready_made().items():

@@ -19,8 +19,8 @@ from campaign_forger import (
 )
 
 from vkbench import errors
-from vkbench.campaign import seal, signature
-from vkbench.campaign.verify import verify
+from vkbench.campaign.trust import seal, signature
+from vkbench.campaign.trust.verify import verify
 from vkbench.evidence import EvidenceError
 
 __all__ = ["campaign", "keys", "original"]  # fixtures

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vkbench.campaign import speed
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.records.view import CampaignView
 from vkbench.evidence.campaign import CYCLES, REPORTS
 
 CAPTURES = Path(__file__).resolve().parents[2] / "fixtures/captures"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vkbench.campaign import statistics as s
+from vkbench.campaign.figures import statistics as s
 
 seeded = settings(derandomize=True, deadline=None, max_examples=60, database=None)
 CONFIDENCES = (0.5, 0.8, 0.9, 0.95, 0.99)

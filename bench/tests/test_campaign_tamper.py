@@ -19,7 +19,7 @@ from campaign_forger import (
     rechain,
 )
 
-from vkbench.campaign.verify import verify
+from vkbench.campaign.trust.verify import verify
 from vkbench.evidence import EvidenceError, RunDirectory
 
 __all__ = ["campaign", "keys", "original"]  # fixtures

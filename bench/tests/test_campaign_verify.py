@@ -24,10 +24,10 @@ from campaign_forger import (
 from synthetic_run import post_notifiers
 
 from vkbench import cli
-from vkbench.campaign import verify as verify_module
-from vkbench.campaign.outcome import outcome_of
-from vkbench.campaign.verify import verify
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.records.outcome import outcome_of
+from vkbench.campaign.records.view import CampaignView
+from vkbench.campaign.trust import verify as verify_module
+from vkbench.campaign.trust.verify import verify
 from vkbench.evidence import RunDirectory, sha256_of, to_json
 
 __all__ = ["campaign", "keys", "original"]  # fixtures

@@ -10,9 +10,9 @@ from campaign_peers import HOOKS, bench_files, plan_file, tell
 from typer.testing import CliRunner
 
 from vkbench import errors
-from vkbench.campaign import conclude, post
-from vkbench.campaign.verify import verify
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.conduct import conclude, post
+from vkbench.campaign.records.view import CampaignView
+from vkbench.campaign.trust.verify import verify
 from vkbench.cli import qualify
 from vkbench.evidence.campaign import JOURNAL, JOURNAL_LINES, SUMMARY_JSON
 from vkbench.instruments import lock

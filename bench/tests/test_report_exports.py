@@ -20,7 +20,7 @@ import referencing
 import synthetic_campaign
 import xmlschema
 
-from vkbench.campaign.summary import summarise
+from vkbench.campaign.figures.summary import summarise
 from vkbench.report.exports import common, junit, ocp, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -488,7 +488,7 @@ def test_shapes_of_synthetic_campaigns_are_kept_apart():
 
 
 def test_a_written_synthetic_campaign_is_a_right_one(tmp_path):
-    from vkbench.campaign.view import CampaignView
+    from vkbench.campaign.records.view import CampaignView
 
     made = synthetic_campaign.make(tmp_path / "c", cycles=30, died={"bench": 0.1}, runs={1, 2, 3})
     view = CampaignView(tmp_path / "c")

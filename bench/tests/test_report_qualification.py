@@ -11,7 +11,7 @@ import pytest
 import synthetic_campaign
 from synthetic_campaign import HOSTILE
 
-from vkbench.campaign.summary import summarise
+from vkbench.campaign.figures.summary import summarise
 from vkbench.evidence.campaign import Bound, Distribution
 from vkbench.report import qualification
 from vkbench.report.qualification import page, paper, pictured, plots, wording

@@ -25,7 +25,7 @@ from shell_peers import PROMPT, on_terminal
 from test_instruments_console_login import GETTY
 
 from vkbench import cli, errors
-from vkbench.campaign.journal import Journal
+from vkbench.campaign.records.journal import Journal
 from vkbench.capture import records as rec
 from vkbench.capture import vkc
 from vkbench.capture.layout import Kind

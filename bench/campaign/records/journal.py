@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from vkbench import errors
-from vkbench.campaign.entries import checked, entry_of, line_of, linked
-from vkbench.campaign.view import stored_lines
+from vkbench.campaign.records.entries import checked, entry_of, line_of, linked
+from vkbench.campaign.records.view import stored_lines
 from vkbench.evidence import EvidenceError, secrets
 from vkbench.evidence.campaign import JOURNAL, Entry
 from vkbench.evidence.files import sync

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from vkbench.campaign import not_tested
-from vkbench.campaign.planfile import (
+from vkbench.campaign.figures.statistics import needed_cycles
+from vkbench.campaign.planning import not_tested
+from vkbench.campaign.planning.planfile import (
     NAME,
     CatalogueFile,
     CatalogueRow,
@@ -17,8 +18,7 @@ from vkbench.campaign.planfile import (
     PlanFile,
     RequirementTable,
 )
-from vkbench.campaign.statistics import needed_cycles
-from vkbench.campaign.ways import Way, described, name_of, products, title_of
+from vkbench.campaign.planning.ways import Way, described, name_of, products, title_of
 from vkbench.config import toml_file
 from vkbench.config.lines import key_lines, line_of
 from vkbench.errors import PlanError

@@ -7,9 +7,9 @@ become fewer by it, and never a campaign's FAIL.
 
 from dataclasses import dataclass
 
-from vkbench.campaign import statistics
-from vkbench.campaign.distributions import agreement_of_counts, of_part, rounded
-from vkbench.campaign.tally import Part, Tally, slots
+from vkbench.campaign.figures import statistics
+from vkbench.campaign.figures.distributions import agreement_of_counts, of_part, rounded
+from vkbench.campaign.figures.tally import Part, Tally, slots
 from vkbench.evidence.campaign import (
     Bound,
     Configuration,

@@ -19,11 +19,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from vkbench import __version__, errors
-from vkbench.campaign import order, plan, signature, summary
-from vkbench.campaign.seal import NEEDED, SIGNATURE, contents, printable, read_manifest
-from vkbench.campaign.verify_journal import JournalCheck
-from vkbench.campaign.verify_run import Found, Task, check_all, differing, prepare_worker
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.figures import summary
+from vkbench.campaign.planning import order, plan
+from vkbench.campaign.records.view import CampaignView
+from vkbench.campaign.trust import signature
+from vkbench.campaign.trust.seal import NEEDED, SIGNATURE, contents, printable, read_manifest
+from vkbench.campaign.trust.verify_journal import JournalCheck
+from vkbench.campaign.trust.verify_run import Found, Task, check_all, differing, prepare_worker
 from vkbench.evidence import MANIFEST, EvidenceError, sha256_of, to_json
 from vkbench.evidence.campaign import (
     BENCHES,

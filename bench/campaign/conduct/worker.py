@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from vkbench import errors, interrupts
-from vkbench.campaign.outcome import Attempt, outcome_of, settle
-from vkbench.campaign.plan import scenario_of
+from vkbench.campaign.planning.plan import scenario_of
+from vkbench.campaign.records.outcome import Attempt, outcome_of, settle
 from vkbench.config import BenchFile, load
 from vkbench.evidence.campaign import CYCLES, Configuration
 from vkbench.instruments import open_analyser

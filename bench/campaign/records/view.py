@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from vkbench.campaign import entries as lines_of_text
+from vkbench.campaign.records import entries as lines_of_text
 from vkbench.evidence import MANIFEST, EvidenceError, describe
 from vkbench.evidence.campaign import (
     JOURNAL,
@@ -57,7 +57,7 @@ class CampaignView:
     @cached_property
     def slots(self) -> dict[int, Slot]:
         """Every planned cycle, by its number; they follow from the plan."""
-        from vkbench.campaign.order import slots
+        from vkbench.campaign.planning.order import slots
 
         return {slot.number: slot for slot in slots(self.plan)}
 

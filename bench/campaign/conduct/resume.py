@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vkbench import errors
-from vkbench.campaign.journal import Journal
-from vkbench.campaign.order import slots
-from vkbench.campaign.outcome import Attempt, outcome_of, settle
-from vkbench.campaign.plan import load as load_plan
-from vkbench.campaign.view import CampaignView
-from vkbench.campaign.work import Work
-from vkbench.campaign.worker import absent
+from vkbench.campaign.conduct.work import Work
+from vkbench.campaign.conduct.worker import absent
+from vkbench.campaign.planning.order import slots
+from vkbench.campaign.planning.plan import load as load_plan
+from vkbench.campaign.records.journal import Journal
+from vkbench.campaign.records.outcome import Attempt, outcome_of, settle
+from vkbench.campaign.records.view import CampaignView
 from vkbench.config import BenchFile, load
 from vkbench.evidence import EvidenceError, RunView, atomic_write, sha256_of, to_json
 from vkbench.evidence.campaign import (

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
-from vkbench.campaign.order import slots
+from vkbench.campaign.planning.order import slots
 from vkbench.evidence.campaign import Configuration, Plan
 from vkbench.evidence.files import MANIFEST, RUN_JSON
 from vkbench.server.injections import injection_of

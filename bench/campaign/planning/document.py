@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference in docs/plans.md, written from the model: ``python -m vkbench.campaign.document docs/plans.md``."""
+"""The reference in docs/plans.md, written from the model: ``python -m vkbench.campaign.planning.document docs/plans.md``."""
 
 import sys
 import types
@@ -10,13 +10,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from vkbench.campaign.planfile import FACTS, PlanFile
+from vkbench.campaign.planning.planfile import FACTS, PlanFile
 from vkbench.config.features import WORDS
 from vkbench.config.toml_file import model_in
 
-BEGIN = (
-    "<!-- reference: written by `python -m vkbench.campaign.document docs/plans.md`; a test compares it -->\n"
-)
+BEGIN = "<!-- reference: written by `python -m vkbench.campaign.planning.document docs/plans.md`; a test compares it -->\n"
 END = "<!-- end of the reference -->\n"
 
 
@@ -30,7 +28,7 @@ def render() -> str:
     parts += ["| word | the bench has |", "|---|---|"]
     parts += [f"| `{word}` | {text} |" for word, text in WORDS.items()]
     facts = ", ".join(f"`{fact}`" for fact in FACTS)
-    parts += ["", f"`where` knows the facts {facts} (`bench/campaign/facts.py`).", ""]
+    parts += ["", f"`where` knows the facts {facts} (`bench/campaign/records/facts.py`).", ""]
     return "\n".join(parts)
 
 

@@ -17,7 +17,7 @@ from vkbench.verdict.catalogue import RULES
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}")
 DEFECT = re.compile(r"[A-Z][A-Z0-9_]{0,11}")
 
-#: What a run's evidence tells of bench, server and card (campaign/facts.py), for ``where``.
+#: What a run's evidence tells of bench, server and card (campaign/records/facts.py), for ``where``.
 FACTS = (
     "arch",
     "provider",

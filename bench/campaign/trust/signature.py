@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from vkbench import errors
-from vkbench.campaign.seal import SIGNATURE
+from vkbench.campaign.trust.seal import SIGNATURE
 from vkbench.evidence import campaign as files
 from vkbench.evidence.files import MANIFEST, sync
 

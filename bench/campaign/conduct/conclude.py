@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vkbench import errors
-from vkbench.campaign.journal import Journal, locked
-from vkbench.campaign.view import CampaignView
+from vkbench.campaign.records.journal import Journal, locked
+from vkbench.campaign.records.view import CampaignView
 from vkbench.evidence import atomic_write, to_json
 from vkbench.evidence.campaign import JOURNAL, JOURNAL_LINES, REPORTS, SUMMARY_JSON, Stopped, Summary
 from vkbench.evidence.files import sync
@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 def conclude(path: Path, key: Path | None = None, say: Say = lambda _: None) -> Summary:
     """Seal a campaign that is done, and sign it with the minisign key. Raises UserError when it is not done."""
-    from vkbench.campaign.signature import sign
+    from vkbench.campaign.trust.signature import sign
 
     view = CampaignView(path)
     if not view.sealed:
@@ -38,8 +38,8 @@ def stored_summary(path: Path) -> Summary:
 
 
 def _seal(view: CampaignView, say: Say) -> None:
-    from vkbench.campaign.seal import seal
-    from vkbench.campaign.summary import summarise
+    from vkbench.campaign.figures.summary import summarise
+    from vkbench.campaign.trust.seal import seal
 
     path = view.path
     say("computing the summary")

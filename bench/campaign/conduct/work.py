@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from vkbench.campaign.worker import SEEDED_DEFECTS
+from vkbench.campaign.conduct.worker import SEEDED_DEFECTS
 from vkbench.config import BenchFile
 from vkbench.config.features import features
 from vkbench.evidence.campaign import Configuration, Intent, Outcome, Plan, Slot

@@ -6,10 +6,10 @@ so that ``verify`` can compute it anew. docs/statistics.md says what each number
 from collections.abc import Iterable
 from typing import Any
 
-from vkbench.campaign import conformity, statement, statistics
-from vkbench.campaign.distributions import decide, rounded
-from vkbench.campaign.measures import MEASURES
-from vkbench.campaign.tally import Bench, Tally, tally
+from vkbench.campaign.figures import conformity, statement, statistics
+from vkbench.campaign.figures.distributions import decide, rounded
+from vkbench.campaign.figures.tally import Bench, Tally, tally
+from vkbench.campaign.records.measures import MEASURES
 from vkbench.evidence.campaign import (
     BenchSummary,
     ConfigurationSummary,

@@ -12,8 +12,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Literal
 
 from vkbench import interrupts
-from vkbench.campaign import worker
-from vkbench.campaign.outcome import Attempt
+from vkbench.campaign.conduct import worker
+from vkbench.campaign.records.outcome import Attempt
 from vkbench.config import BenchFile
 from vkbench.evidence.campaign import Outcome
 

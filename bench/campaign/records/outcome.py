@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vkbench.campaign.blame import fault_of
-from vkbench.campaign.facts import facts_of
-from vkbench.campaign.measures import measures
-from vkbench.campaign.plan import scenario_of
+from vkbench.campaign.conduct.blame import fault_of
+from vkbench.campaign.planning.plan import scenario_of
+from vkbench.campaign.records.facts import facts_of
+from vkbench.campaign.records.measures import measures
 from vkbench.config import BenchFile
 from vkbench.evidence import (
     MANIFEST,

@@ -5,9 +5,9 @@ Each follows from the tally and the rows made from it. Texts from outside (a ben
 characters and cut to a bounded length.
 """
 
-from vkbench.campaign.conformity import percent, plural, set_aside
-from vkbench.campaign.statistics import clopper_pearson
-from vkbench.campaign.tally import VALUES_KEPT, Tally, slots
+from vkbench.campaign.figures.conformity import percent, plural, set_aside
+from vkbench.campaign.figures.statistics import clopper_pearson
+from vkbench.campaign.figures.tally import VALUES_KEPT, Tally, slots
 from vkbench.evidence.campaign import (
     ConfigurationSummary,
     Conformity,
@@ -17,7 +17,7 @@ from vkbench.evidence.campaign import (
 
 #: Facts that tell benches apart and nothing else; every other must be the same throughout a configuration.
 _OF_THE_BENCH = {"bench", "bench_file"}
-#: Facts that the scope names (campaign/facts.py).
+#: Facts that the scope names (campaign/records/facts.py).
 _TESTED = {
     "card": "card's build",
     "card_build": "kind of build",

@@ -13,7 +13,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from vkbench.campaign.outcome import outcome_of
+from vkbench.campaign.records.outcome import outcome_of
 from vkbench.evidence import MANIFEST, EvidenceError, RunView, sha256_of
 from vkbench.evidence.campaign import Configuration, Intent, Outcome
 from vkbench.verdict import verify as verify_run

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vkbench.campaign.planfile import ConfigurationTable
+from vkbench.campaign.planning.planfile import ConfigurationTable
 from vkbench.server.scenario import SCENARIOS, Scenario
 
 

@@ -15,12 +15,12 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from vkbench import errors, interrupts
-from vkbench.campaign.blame import STOPPED
-from vkbench.campaign.journal import Journal
-from vkbench.campaign.outcome import Attempt, outcome_of, settle
-from vkbench.campaign.post import BenchPost, monotonic
-from vkbench.campaign.work import Work
-from vkbench.campaign.worker import Hooks, Post
+from vkbench.campaign.conduct.blame import STOPPED
+from vkbench.campaign.conduct.post import BenchPost, monotonic
+from vkbench.campaign.conduct.work import Work
+from vkbench.campaign.conduct.worker import Hooks, Post
+from vkbench.campaign.records.journal import Journal
+from vkbench.campaign.records.outcome import Attempt, outcome_of, settle
 from vkbench.config import BenchFile
 from vkbench.evidence.campaign import CYCLES, BenchState, Intent, Outcome, Session, Slot, Stopped
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vkbench import errors
-from vkbench.campaign import resolve
+from vkbench.campaign.planning import resolve
 from vkbench.config import toml_file
 from vkbench.config.lines import key_lines
 from vkbench.errors import PlanError
@@ -17,7 +17,7 @@ from vkbench.evidence.campaign import PLAN_JSON, PLAN_TOML, Configuration, Plan,
 from vkbench.server.injections import with_injection
 from vkbench.server.scenario import SCENARIOS, Scenario, with_defect
 
-READY_MADE = Path(__file__).resolve().parent / "plans"
+READY_MADE = Path(__file__).resolve().parents[1] / "plans"
 _HINT = "docs/plans.md describes every key."
 
 
