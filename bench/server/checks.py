@@ -6,11 +6,9 @@ Nothing here changes the server: no power is switched, no command is typed. When
 """
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from vkbench import errors
 from vkbench.config import BenchFile
@@ -28,9 +26,6 @@ SHOWN = 60  # characters of the console that a check shows
 TIMEOUT_MARGIN = 5
 #: Back-to-back writes are folded: cycles for each record (docs/analyser.md), and how near two of them must be for that.
 CYCLES_PER_FOLDED_RECORD, FOLDS_WITHIN_CYCLES = 1000, 32
-
-
-MIB, ROOM_MIB = 1 << 20, 256
 
 
 @dataclass
@@ -287,9 +282,9 @@ def ssh(bench: BenchFile, seen: Seen) -> Iterator[Check]:
 # ---- between two runs -------------------------------------------------------------------------------------------------
 
 
-def quick(bench: BenchFile, evidence: Path | None = None) -> list[Check]:
-    """Is the bench fit for another run, and is there room for it in the folder ``evidence``? About a second; changes
-    nothing. A warning is for what the next run puts right by itself before it begins.
+def quick(bench: BenchFile) -> list[Check]:
+    """Is the bench fit for another run? About a second; changes nothing. A warning is for what the next run puts right
+    by itself before it begins.
     """
     found: list[Check] = []
     for name, look in (("BMC", _quick_bmc), ("console", _quick_console), ("analyser", _quick_analyser)):
@@ -298,8 +293,6 @@ def quick(bench: BenchFile, evidence: Path | None = None) -> list[Check]:
         except errors.BenchError as error:
             where = f"{error.where}: " if error.where else ""
             found.append(Check(name, False, f"{where}{error.what}", error.hint))
-    if evidence is not None:
-        found.append(_space(evidence))
     return found
 
 
@@ -329,16 +322,6 @@ def _quick_analyser(bench: BenchFile) -> Iterator[Check]:
     if defect is not None:
         fix = "The next run takes it away first, and proves it"
         yield Check("card", True, f"has the seeded defect {defect}", fix, warn=True)
-
-
-def _space(folder: Path) -> Check:
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        return Check("disk", False, f"{folder}: {error.strerror}", "Is it mounted?")
-    found = f"{free / MIB:.0f} MiB free for evidence"
-    fix = f"Make room: {ROOM_MIB} MiB at least, for some runs and the report"
-    return Check("disk", free >= ROOM_MIB * MIB, found, "" if free >= ROOM_MIB * MIB else fix)
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------------------

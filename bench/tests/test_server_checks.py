@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is looked at between two runs: quick(). The wires are stand-ins."""
 
-from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from vkbench.config import load
 from vkbench.server import checks
 
 BENCH = load(Path(__file__).resolve().parents[2] / "fixtures/benches/virtual.toml")
-Usage = namedtuple("Usage", "free")
 
 
 class Wire:
@@ -45,16 +43,15 @@ def analyser(ticks=(1, 2), **more):
 
 @pytest.fixture
 def look(monkeypatch):
-    """look(bmc=…, console=…, analyser=…, free=MiB): name -> (state, what was found)."""
+    """look(bmc=…, console=…, analyser=…): name -> (state, what was found)."""
 
-    def quick(free=1000, **wires):
+    def quick(**wires):
         given = {"bmc": Wire(is_on=False), "console": Wire(), "analyser": analyser(), **wires}
         opened = {name: wire if callable(wire) else lambda *_, w=wire: w for name, wire in given.items()}
         monkeypatch.setattr(checks, "open_bmc", opened["bmc"])
         monkeypatch.setattr(checks, "open_console", opened["console"])
         monkeypatch.setattr(checks, "ScpiAnalyser", opened["analyser"])
-        monkeypatch.setattr(checks.shutil, "disk_usage", lambda folder: Usage(free * checks.MIB))
-        return [(one.name, one.state, one.found) for one in checks.quick(BENCH, Path("/evidence"))]
+        return [(one.name, one.state, one.found) for one in checks.quick(BENCH)]
 
     return quick
 
@@ -65,7 +62,6 @@ def test_a_healthy_bench_is_all_ok_and_nothing_else_is_asked_of_it(look):
         ("BMC", "ok"),
         ("console", "ok"),
         ("analyser", "ok"),
-        ("disk", "ok"),
     ]
 
 
@@ -90,20 +86,9 @@ def test_what_the_next_run_puts_right_is_a_warning(look, wires, name, said):
         ({"console": raising(errors.ConsoleBusy("somebody has it"))}, "console", "somebody has it"),
         ({"analyser": raising(errors.AnalyserSilent("no answer"))}, "analyser", "no answer"),
         ({"analyser": analyser(ticks=(5, 5))}, "analyser", "stands still"),
-        ({"free": checks.ROOM_MIB - 1}, "disk", "MiB free"),
     ],
 )
 def test_each_fault_is_found_and_the_others_are_still_looked_at(look, wires, name, said):
     found = look(**wires)
     assert [(one[0], said in one[2]) for one in found if one[1] == "no"] == [(name, True)]
-    assert {"BMC", "console", "analyser", "disk"} == {one[0] for one in found}
-
-
-def test_without_a_folder_no_disk_is_looked_at(look):
-    look(analyser=analyser(ticks=range(1, 5)))
-    assert "disk" not in [check.name for check in checks.quick(BENCH)]
-
-
-def test_a_folder_that_is_gone_is_named():
-    check = checks._space(Path("/nonexistent/evidence"))
-    assert check.state == "no" and "/nonexistent" in check.found
+    assert {"BMC", "console", "analyser"} == {one[0] for one in found}
