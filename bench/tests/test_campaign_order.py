@@ -196,7 +196,7 @@ def test_check_of_benches_says_which_can_do_what(vkbench_plan):
     told = json.loads(out)
     assert code == 3 and "no bench can do 16 of 71" in err
     assert told["lacking"]["panic-post-notifiers.SLIP"]["virtual"] and len(told["no_bench_can_do"]) == 16
-    assert told["by_role"]["control"] + told["by_role"]["candidate"] == told["cycles"] == 131
+    assert told["by_role"]["control"] + told["by_role"]["candidate"] == told["cycles"] == 137
     assert "reset-flr" in told["shown_by"]["VKB-RESET-001"]
     assert vkbench_plan("check", "vk-card", "--bench", LAB)[0] == 0  # its card is asked when it begins
 
