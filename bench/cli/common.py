@@ -35,12 +35,15 @@ EXIT_OF_RESULT = {
     "INCONCLUSIVE": errors.EXIT_INCONCLUSIVE,
 }
 STYLE_OF_RESULT = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
+PIPE_WIDTH = 400  # characters
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def out() -> Console:
-    """Where results go."""
-    return Console(file=_guarded(sys.stdout), highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Where results go. A file or a pipe has no width of its own: there a table is as wide as what is in it."""
+    screen = sys.stdout.isatty()
+    width = None if screen else PIPE_WIDTH
+    return Console(file=_guarded(sys.stdout), highlight=False, soft_wrap=not screen, width=width)
 
 
 def err() -> Console:

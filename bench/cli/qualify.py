@@ -219,7 +219,13 @@ def _show(out: Path, plan: Plan, summary: Summary) -> None:
     console = common.out()
     table = Table(title=plan.title, title_justify="left")
     for heading in ("configuration", "role", "planned", "passed", "failed", "inconclusive", "at least", ""):
-        table.add_column(heading, justify="left" if heading in ("configuration", "role", "") else "right")
+        text = heading in ("configuration", "role", "")
+        table.add_column(
+            heading,
+            justify="left" if text else "right",
+            overflow="fold" if heading == "configuration" else "ellipsis",
+            no_wrap=heading != "configuration",
+        )
     roles = {one.name: one.role for one in plan.configurations}
     for row in summary.configurations:
         table.add_row(*_row(row, roles.get(row.name, "")))

@@ -35,9 +35,6 @@ READY_WITHIN_S = 20.0
 END_WITHIN_S = 5.0
 SOCKET_PATH_MAX = 107  # bytes, unix(7)
 STATE, LOCK = "lab.json", "lab.lock"
-#: What makes the card run before everything else of this machine, where that is allowed (root, or RLIMIT_RTPRIO): it
-#: sleeps most of the time, and what it stamps late cannot be told apart from what came late (docs/decisions/0056).
-BEFORE_ALL = ("chrt", "--rr", "1")
 AFTER_THE_CARD = ("nice", "-n", "10")
 DISK, QMP, REDFISH = "disk.raw", "qmp.sock", "redfish"
 PASSWORD_LENGTH = 16
@@ -162,19 +159,12 @@ class VirtualLab:
 
     def _cosim(self, card: build.Card, com1: int) -> list[str]:
         return [
-            *self._first(),
             *(str(card.vkcosim), "--vfio-socket", self._socket("vfio.sock")),
             *("--console-socket", self._socket("console.sock"), "--console-port", str(com1)),
             *("--scpi-port", str(self.ports.scpi), "--clock-hz", str(self.settings.clock_hz)),
             *("--status", str(self.runtime / "cosim.json"), "--build-id", card.build_id),
             *("--log", str(self.runtime / "cosim.log")),
         ]
-
-    @staticmethod
-    def _first() -> tuple[str, ...]:
-        """BEFORE_ALL where this user may; else nothing."""
-        may = shutil.which(BEFORE_ALL[0]) and subprocess.run([*BEFORE_ALL, "true"], stderr=subprocess.DEVNULL)
-        return BEFORE_ALL if may and may.returncode == 0 else ()
 
     def _relay(self, com1: int, sol: int) -> list[str]:
         # It has the same bytes to carry when the card has a panic to stamp: the card goes first (decisions/0002).
