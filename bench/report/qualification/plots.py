@@ -16,6 +16,7 @@ from vkbench.report.svg import Drawing, nice_step
 
 HEIGHT = 168.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 12.0, 26.0, 34.0
+LABEL = 30  #: characters of a configuration's name beside its interval
 SERIES = 6  #: colours of benches; further ones begin anew
 _NINES = (0.0, 0.9, 0.99, 0.999, 0.9999)
 
@@ -144,7 +145,7 @@ def _fates(
 
 def intervals(rows: Sequence[tuple[str, Bound, Goal | None]], width: float) -> str:
     """Clopper-Pearson intervals on a scale of nines: each further nine takes as much room as the one before."""
-    row, left = 26.0, 150.0
+    row, left = 26.0, 240.0
     right = width - 64
     picture = Drawing(
         width, "Share of cycles that pass: interval, lower bound and goal of each configuration"
@@ -171,7 +172,8 @@ def intervals(rows: Sequence[tuple[str, Bound, Goal | None]], width: float) -> s
         picture.text(at(half), bottom + 16, "50 %", "when", "middle")
     for number, (name, bound, goal) in enumerate(rows):
         middle = 8 + row * number + row / 2
-        shown = visible(name if len(name) < 23 else name[:21] + "…")
+        # What tells configurations apart stands at their names' ends.
+        shown = visible(name if len(name) <= LABEL else "…" + name[1 - LABEL :])
         picture.text(left - 10, middle + 4, shown, "lane", "end")
         picture.rect(at(bound.low), middle - 4, at(bound.high) - at(bound.low), 8, "interval", 2)
         picture.line(at(bound.at_least), middle - 9, at(bound.at_least), middle + 9, "bound")
