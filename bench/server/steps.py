@@ -132,7 +132,7 @@ class BenchRun(ABC):
         self._prepare_card()
 
     def _prepare_card(self) -> None:
-        """The card with the scenario's seeded defect, or with none. Raises NoSuchDefect, AnalyserNotAsSet."""
+        """A card without a seeded defect, which can show the scenario's. Raises NoSuchDefect, AnalyserNotAsSet."""
         log, analyser, wanted = self._log, self._need_analyser(), self._scenario.defect
         log.add_inventory("card", defects.inventory(analyser, wanted))
         if (left := analyser.fault()) is not None:
@@ -141,9 +141,16 @@ class BenchRun(ABC):
                 analyser.set_fault(None)
                 defects.expect(analyser, "")
         if wanted:
-            with log.step("seed defect") as note:
-                note.detail = wanted
-                defects.seed(analyser, wanted)
+            defects.refuse_unless_offered(analyser, wanted)
+
+    def _seed_defect(self) -> None:
+        """From here on the card is as the scenario says. The server has booted with a good one: queues that an earlier
+        run has left would otherwise be the defect's first victims, and this run would end before its own reset.
+        """
+        if self._scenario.defect:
+            with self._log.step("seed defect") as note:
+                note.detail = self._scenario.defect
+                defects.seed(self._need_analyser(), self._scenario.defect)
 
     def _end_defect(self) -> None:
         """What the card showed all the time is what the scenario says; then it is a good one again.
@@ -167,6 +174,7 @@ class BenchRun(ABC):
             note.detail = server.load_driver()
         with log.step("server inventory"):
             log.add_inventory("server", server.inventory())
+        self._seed_defect()
 
     def _start_dma(self) -> None:
         """Let the card write into the buffer that its driver announced."""

@@ -333,13 +333,15 @@ def test_the_steps_of_a_whole_run_and_its_order(tmp_path):
     assert verify(tmp_path / "run").ok
 
 
+#: What a run does while its card is still a good one.
+BEFORE_THE_DEFECT = ("open bmc", "open console", "open analyser", "self test", "power on", "vk-load")
 BAD = scenario.with_defect(STOCK, "SLIP", ["VKB-JUMP-001"])
 
 
-def test_a_seeded_defect_is_there_from_the_self_test_to_the_power_off(tmp_path):
+def test_a_seeded_defect_is_there_from_the_boot_to_the_power_off(tmp_path):
     fake = Fake()
     verdict = make_run(BENCH, BAD, tmp_path / "run", drivers=fake.drivers())
-    order = ["self test", "set fault SLIP", "power on", "read capture", "set fault None", "power off"]
+    order = ["self test", "power on", "set fault SLIP", "arm", "read capture", "set fault None", "power off"]
     assert [call for call in fake.calls if call in order] == order
     record = RunDirectory.open(tmp_path / "run").record
     assert record.must_fail and record.config.defect == "SLIP"
@@ -352,15 +354,13 @@ def test_a_seeded_defect_is_there_from_the_self_test_to_the_power_off(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("where", "error"),
-    [one for one in FAILURES if one[0] not in ("open bmc", "open console", "open analyser", "self test")],
-)
+@pytest.mark.parametrize(("where", "error"), FAILURES)
 def test_a_run_that_fails_takes_its_defect_away(tmp_path, where, error):
     fake = Fake({where: error})
     with pytest.raises((type(error), errors.Interrupted)):
         make_run(BENCH, BAD, tmp_path / "run", drivers=fake.drivers())
-    assert fake.defect is None and "set fault SLIP" in fake.calls
+    assert fake.defect is None
+    assert ("set fault SLIP" in fake.calls) == (where not in BEFORE_THE_DEFECT)
 
 
 def test_what_an_earlier_run_has_left_in_the_card_is_taken_away_before_anything_else(tmp_path):
