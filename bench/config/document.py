@@ -23,6 +23,8 @@ checks the file and then each wire.
 
 An unknown key, a wrong type or a value out of range is an error with file, line, and what is allowed. A password never
 stands in the file: `password = { env = "VARIABLE" }` or `password = { file = "PATH" }`.
+It has four characters or more, and it may stand nowhere in this file, not as the user's name either, and in no text
+that the rules look for: passwords are masked in everything that is written ([trust.md](trust.md#passwords)).
 """
 
 
