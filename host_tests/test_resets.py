@@ -89,7 +89,7 @@ DEFECTS: dict[str, tuple[str, tuple[int, ...]]] = {
     "IRQ_AFTER": ("reset-doorbell-hard", (3,)),
     "RESUME_DB": ("reset-doorbell-hard", (2,)),
     "INDEX_KEPT": ("reset-doorbell-hard", (6,)),
-    "DEAF_SOFT": ("reset-rebind", (1, 2)),
+    "DEAF_SOFT": ("reset-rebind", (2,)),
     "DEAF_BME": ("reset-flr", (2,)),
     "DEAF_FLR": ("reset-flr", (1, 5)),
     "RESUME_FLR": ("reset-flr", (2,)),

@@ -282,3 +282,25 @@ def test_files_verify_and_the_report_speaks_of_a_reset(tmp_path: Path) -> None:
 
 
 assert RUNG > ANNOUNCED  # the story's order, on which its tests rest
+
+
+def removed(spoken: int | None) -> ResetStory:
+    """A soft reset by the driver's removal, with indices that are not 0 afterwards. ``spoken``: when a program sent one more message."""
+    story = good()
+    story.reset["expect"]["shows"] = ["DOORBELL_HARD", "BME_CLEARED"]
+    story.reset["after"]["registers"][reset_values.QUEUE_BAR][next(iter(reset_values.indices()))] = 3
+    if spoken is not None:
+        story.host_write(spoken, 0, 0x484, 1)
+    return story
+
+
+def test_a_message_sent_while_the_driver_was_leaving_does_not_make_the_card_a_bad_one():
+    for cleared in (READY + 500, None):  # None: the memory was full before
+        story = removed(spoken=READY + 100)
+        if cleared is not None:
+            story.add(cleared, Kind.CFG, data=0x0507, aux=0x0503)
+        rule = story.result(6)
+        assert rule.result == "INCONCLUSIVE" and "before it let go" in rule.reason, cleared
+    story = removed(spoken=None)
+    story.add(READY + 500, Kind.CFG, data=0x0507, aux=0x0503)
+    assert story.result(6).result == "FAIL"

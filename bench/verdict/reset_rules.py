@@ -354,11 +354,24 @@ def _queues(e: _Evidence) -> RuleResult:
     wrong = [f"{name} is {held[at]}" for at, name in indices.items() if held.get(at)]
     if wrong:
         named = "; ".join(wrong[:_NAMED]) + ("; …" if len(wrong) > _NAMED else "")
+        if early := _spoken_too_early(e):
+            return rule("INCONCLUSIVE", sentence([early, named]), len(wrong), events=e.key_events)
         return rule("FAIL", sentence([named]), len(wrong))
     if any(at not in held for at in indices) or e.not_reset:
         reasons = [] if all(at in held for at in indices) else ["not every index was read"]
         return rule("INCONCLUSIVE", sentence([*reasons, *e.not_reset]))
     return rule("PASS", f"All {len(indices)} indices of {len(indices) // 2} queues are 0.", 0)
+
+
+def _spoken_too_early(e: _Evidence) -> str:
+    """A message that a program still sends after the reset, before its driver lets go of the card, is the host's doing."""
+    found = e.found
+    if e.blind or found.spoken is None:
+        return ""
+    let_go = [event for event in found.shown if event.name == "BME_CLEARED"]
+    if found.missing or any(event.timestamp > found.spoken.timestamp for event in let_go):
+        return f"its host had work for the card ({found.spoken.text}) before it let go of it"
+    return ""
 
 
 def _state_doubts(e: _Evidence) -> list[str]:
