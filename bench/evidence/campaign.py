@@ -185,7 +185,7 @@ class Outcome(_Entry):
     result: Result
     as_expected: bool
     rules: list[RuleOutcome] = Field(default_factory=list)
-    measures: dict[str, float] = Field(default_factory=dict)  #: campaign/records/measures.py
+    measures: dict[str, float] = Field(default_factory=dict)  #: campaign/figures/measures.py
     facts: dict[str, str] = Field(default_factory=dict)  #: what the evidence says of bench, server and card
     started_utc: str = ""
     duration_s: float = Field(0, ge=0)  #: of the run

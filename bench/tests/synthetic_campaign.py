@@ -256,7 +256,7 @@ class _Work:
     def _numbers(
         self, slot: model.Slot, configuration: model.Configuration, result: str, failing: set[str]
     ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        """The rules' numbers, and the measures made from them (the names are those of campaign/records/measures.py)."""
+        """The rules' numbers, and the measures made from them (the names are those of campaign/figures/measures.py)."""
         if configuration.scenario.startswith("reset"):
             rules = [_rule(name, result, failing, 0.0, 0.0, 0.0, "") for name in RESET_RULES]
             measures = (

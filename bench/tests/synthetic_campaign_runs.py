@@ -14,8 +14,8 @@ import synthetic_reset
 import synthetic_run
 from synthetic_run import DOORBELL_S, JUMP_S, READY, Story, at
 
+from vkbench.campaign.figures.measures import measures
 from vkbench.campaign.records.facts import facts_of
-from vkbench.campaign.records.measures import measures
 from vkbench.evidence import MANIFEST, VERDICT_JSON, RunDirectory, RunRecord, sha256_of
 from vkbench.evidence import campaign as model
 from vkbench.verdict import judge, write_verdict

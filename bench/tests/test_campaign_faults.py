@@ -9,8 +9,8 @@ from campaign_peers import attempts, bench_files, cycles, go, plan_file, states,
 
 from vkbench import errors
 from vkbench.campaign.conduct import post
-from vkbench.campaign.conduct.blame import FAULTS
 from vkbench.campaign.conduct.conductor import DONE, NO_BENCH, Limits
+from vkbench.campaign.records.blame import FAULTS
 from vkbench.campaign.records.journal import Journal
 from vkbench.campaign.records.view import CampaignView
 from vkbench.evidence import RunView
@@ -36,7 +36,7 @@ def test_every_error_of_the_bench_has_somebody_to_blame():
         for name, one in vars(errors).items()
         if inspect.isclass(one) and issubclass(one, errors.BenchError)
     }
-    assert classes - FAULTS.keys() == set(), "bench/campaign/conduct/blame.py does not name them"
+    assert classes - FAULTS.keys() == set(), "bench/campaign/records/blame.py does not name them"
     assert set(FAULTS.values()) == {"bench", "server", "card"}
 
 

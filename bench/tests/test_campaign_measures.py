@@ -9,7 +9,7 @@ import synthetic_reset
 import synthetic_run
 from synthetic_run import HZ, at
 
-from vkbench.campaign.records.measures import MEASURES, measures
+from vkbench.campaign.figures.measures import MEASURES, measures
 from vkbench.capture.layout import Kind
 
 

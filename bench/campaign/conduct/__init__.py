@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries a plan out: conductor, a worker for each bench, resume, whose fault, conclusion."""
+"""Carries a plan out: conductor, a worker for each bench, resume, conclusion."""

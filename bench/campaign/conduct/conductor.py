@@ -15,10 +15,10 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from vkbench import errors, interrupts
-from vkbench.campaign.conduct.blame import STOPPED
 from vkbench.campaign.conduct.post import BenchPost, monotonic
 from vkbench.campaign.conduct.work import Work
 from vkbench.campaign.conduct.worker import Hooks, Post
+from vkbench.campaign.records.blame import STOPPED
 from vkbench.campaign.records.journal import Journal
 from vkbench.campaign.records.outcome import Attempt, outcome_of, settle
 from vkbench.config import BenchFile

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a campaign shows: counts, bounds, distributions, conformity, sentences."""
+"""What a campaign shows: measures, counts, bounds, distributions, conformity, sentences."""

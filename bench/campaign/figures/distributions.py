@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from vkbench.campaign.figures import statistics
+from vkbench.campaign.figures.measures import MEASURES, Measure
 from vkbench.campaign.figures.tally import Part, Series, of_benches
-from vkbench.campaign.records.measures import MEASURES, Measure
 from vkbench.evidence.campaign import Agreement, Distribution, Drift, Plan, Spread, Tolerance, Worst
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)

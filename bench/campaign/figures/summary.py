@@ -8,8 +8,8 @@ from typing import Any
 
 from vkbench.campaign.figures import conformity, statement, statistics
 from vkbench.campaign.figures.distributions import decide, rounded
+from vkbench.campaign.figures.measures import MEASURES
 from vkbench.campaign.figures.tally import Bench, Tally, tally
-from vkbench.campaign.records.measures import MEASURES
 from vkbench.evidence.campaign import (
     BenchSummary,
     ConfigurationSummary,

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from vkbench.campaign.records.measures import MEASURES
+from vkbench.campaign.figures.measures import MEASURES
 from vkbench.evidence.campaign import (
     BenchState,
     Configuration,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The journal and what stands in it: entries, outcomes, facts, measures, and the view that everybody reads."""
+"""The journal and what stands in it: entries, outcomes, whose fault, facts, and the view that everybody reads."""

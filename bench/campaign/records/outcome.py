@@ -7,16 +7,15 @@ And how a directory that nobody sealed is settled, so that every attempt ends as
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from vkbench.campaign.conduct.blame import fault_of
-from vkbench.campaign.planning.plan import scenario_of
+from vkbench.campaign.figures.measures import measures
+from vkbench.campaign.planning.plan import not_as_planned, scenario_of
+from vkbench.campaign.records.blame import fault_of
 from vkbench.campaign.records.facts import facts_of
-from vkbench.campaign.records.measures import measures
 from vkbench.config import BenchFile
 from vkbench.evidence import (
     MANIFEST,
@@ -110,10 +109,7 @@ def _unlike(record: RunRecord, facts: dict[str, str], planned: Configuration) ->
     wrong = [
         f"{key} is {found[key]!r}, planned {wanted[key]!r}" for key in wanted if found[key] != wanted[key]
     ]
-    for name, pattern in planned.where.items():
-        if not fnmatchcase(facts.get(name, ""), pattern):
-            wrong.append(f"{name} is {facts.get(name, 'not known')!r}, planned {pattern!r}")
-    return wrong
+    return [*wrong, *not_as_planned(planned, facts)]
 
 
 def _died(base: dict, error: str, detail: str) -> Outcome:

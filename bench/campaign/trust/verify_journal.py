@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vkbench.campaign.conduct.blame import fault_of
+from vkbench.campaign.records.blame import fault_of
 from vkbench.campaign.records.entries import canonical, chain_of, entry_of
 from vkbench.evidence import EvidenceError
 from vkbench.evidence.campaign import (
