@@ -118,7 +118,9 @@ def test_evidence_that_is_not_as_planned_is_the_benchs_fault_and_goes_elsewhere(
     assert {one.outcome.error for one in died} == {"NotAsPlanned"}
     assert {one.outcome.fault for one in died} == {"bench"}
     assert {one.bench for one in died} == {"peer-1", "peer-2"} and len(died) == 2
-    assert all(not one.outcome.rules and "the evidence does not tell kernel" in one.outcome.detail for one in died)
+    assert all(
+        not one.outcome.rules and "the evidence does not tell kernel" in one.outcome.detail for one in died
+    )
 
 
 def test_it_stops_at_the_first_failure_when_the_plan_says_so(tmp_path, out):
