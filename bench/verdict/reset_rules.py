@@ -25,8 +25,9 @@ from vkbench.verdict.wording import request, seconds, sentence
 
 #: A request that is abandoned is owed its completion no longer than this; then its tag may be used again.
 COMPLETION_TIMEOUT = Limit(0.05, "s", "PCI Express Base Specification 2.8: the default range ends at 50 ms")
-#: Taps whose silence these rules rely on.
-NEEDED_TAPS = ("RQ", "RC", "MSIX", "CQ", "CFG", "RESET", "GATE")
+#: Taps whose silence these rules rely on; the landmarks say when the reset came and when the card got work again.
+_LANDMARKS = ("CQ", "CFG", "RESET", "GATE")
+NEEDED_TAPS = ("RQ", "RC", "MSIX", *_LANDMARKS)
 READ_OUTSTANDING = 1 << 10  # STATUS of the lab bus, rtl/regs/vk_lab.rdl
 _NAMED = 4  # so many differences are named in a sentence
 
@@ -53,6 +54,16 @@ class _Rule:
             value=value,
             **values,
         )
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """What a LOSS record stands for."""
+
+    taps: int  #: mask
+    count: int
+    since: int  #: cycle of the last event that these taps kept before it
+    until: int  #: cycle of the record
 
 
 class _Evidence:
@@ -107,33 +118,46 @@ class _Evidence:
             return ["the capture does not show the reset"]
         return [] if self.found.ready else ["the card was not seen to become ready again"]
 
-    @cached_property
-    def holes(self) -> list[str]:
-        """Why the capture cannot prove that something did not happen."""
+    def holes(self, **spans: tuple[int, int]) -> list[str]:
+        """Why the capture cannot prove that something did not happen.
+
+        ``spans``: cycles of the first and last event of a tap that the rule relies on; of the landmarks it needs all.
+        """
         capture = self.facts.capture
         assert capture
         header, reasons = capture.header, []
         missing = [tap for tap in NEEDED_TAPS if tap not in header.qualify.taps]
         if missing:
             reasons.append(f"the analyser was told not to record {', '.join(missing)}")
-        if lost := self._lost():
+        if lost := self._lost({**dict.fromkeys(_LANDMARKS, (0, self.facts.scan.end)), **spans}):
             reasons.append(f"{lost} events were lost")
         if len(header.segments) > 1:
             reasons.append("nothing was recorded between the capture's segments")
         return reasons
 
-    def _lost(self) -> int:
-        """Lost events that these rules may miss. Where the memory was filled to its end, those that no record names came
-        before its first or after its last record, and the rules rely on nothing there.
+    def _lost(self, spans: dict[str, tuple[int, int]]) -> int:
+        """Lost events that may belong to these taps and times. Where the memory was filled to its end, those that no
+        record names came before its first or after its last record, and the rules rely on nothing there.
         """
         capture = self.facts.capture
         assert capture
-        losses = self.facts.scan.of(Kind.LOSS)
-        located = int(losses["data"].sum(dtype="u8"))
-        mask = sum(1 << Tap[tap] for tap in NEEDED_TAPS)
-        missed = int(losses["data"][(losses["aux"] & mask) != 0].sum(dtype="u8"))
+        missed = sum(
+            loss.count
+            for loss in self._losses
+            if any(
+                loss.taps >> Tap[tap] & 1 and loss.since <= end and loss.until >= begin
+                for tap, (begin, end) in spans.items()
+            )
+        )
+        located = sum(loss.count for loss in self._losses)
         full = len(capture) >= capture.header.depth
         return missed + (0 if full else max(0, capture.header.lost - located))
+
+    @cached_property
+    def _losses(self) -> list[_Loss]:
+        scan = self.facts.scan
+        rows = ((scan.sparse[at], since) for at, since in scan.kept_before_losses())
+        return [_Loss(int(row["aux"]), int(row["data"]), since, int(row["timestamp"])) for row, since in rows]
 
     @cached_property
     def untested(self) -> list[str]:
@@ -174,9 +198,9 @@ def _happened(e: _Evidence) -> RuleResult:
         return rule("INCONCLUSIVE", f"The capture does not show {rt.NAMES[found.missing[0]]}.", events=used)
     assert found.reset and e.facts.capture
     if found.ready is None:
-        if e.holes:
+        if holes := e.holes():
             return rule(
-                "INCONCLUSIVE", sentence(["the card was not seen to become ready", *e.holes]), events=used
+                "INCONCLUSIVE", sentence(["the card was not seen to become ready", *holes]), events=used
             )
         return rule("FAIL", "The card was told to reset and did not become ready again.", events=used)
     span = seconds((found.ready.timestamp - found.reset.timestamp) / e.facts.capture.clock_hz)
@@ -202,7 +226,7 @@ def _silent(e: _Evidence) -> RuleResult:
     if (stale := _into_old_buffer(e, begin + limit)) is not None:
         reason = f"The card wrote into its old buffer {stale.timestamp - begin} cycles after the reset."
         return rule("FAIL", reason, stale.timestamp - begin, events=[*e.key_events, request(stale)])
-    doubts = [*e.not_reset, *e.holes, *e.untested]
+    doubts = [*e.not_reset, *e.holes(RQ=(begin, until)), *e.untested]
     if found.spoken is None:
         doubts.append("the capture ends before the card's host gave it work again")
     if doubts:
@@ -250,7 +274,7 @@ def _no_interrupt(e: _Evidence) -> RuleResult:
         first = series.first(begin)
         used = [*e.key_events, *([request(first)] if first else [])]
         return rule("FAIL", f"The card sent {sent} interrupts after it had been halted.", sent, events=used)
-    doubts = [*e.not_reset, *e.holes]
+    doubts = [*e.not_reset, *e.holes(MSIX=(begin, until))]
     if found.spoken is None:
         doubts.append("the capture ends before the card's host gave it work again")
     if doubts:
@@ -402,7 +426,8 @@ def _tags(e: _Evidence) -> RuleResult:
             "FAIL", "The card still waits for a completion from before the reset.", 1, events=e.key_events
         )
     asked = [one for one in exchanges(capture) if one.stream is Kind.RQ]
-    bad = list(_reused(asked, reset.timestamp, e.record.expect.link_stays, capture.clock_hz))
+    reused = list(_reused(asked, reset.timestamp, e.record.expect.link_stays, capture.clock_hz))
+    bad = [one for one, _ in reused if one.outcome is Outcome.UNANSWERED and one.certain]
     if bad:
         first = bad[0]
         reason = (
@@ -410,7 +435,14 @@ def _tags(e: _Evidence) -> RuleResult:
             f"{first.requested} first."
         )
         return rule("FAIL", reason, len(bad), events=e.key_events)
-    doubts = [*e.not_reset, *e.holes]
+    timeout = round(COMPLETION_TIMEOUT.value * capture.clock_hz)
+    end = e.facts.scan.end
+    doubts = [*e.not_reset, *e.holes(RQ=(reset.timestamp - timeout, end), RC=(reset.timestamp, end))]
+    unknown = sum(following.requested > reset.timestamp for _, following in reused)
+    if unknown:
+        doubts.append(
+            f"{unknown} tags were used again after reads whose completions may not have been recorded"
+        )
     if capture.header.fold:
         doubts.append("runs were folded, so that single tags are not known")
     if strangers := sum(one.outcome is Outcome.NO_REQUEST for one in asked):
@@ -432,8 +464,10 @@ def _tags(e: _Evidence) -> RuleResult:
     return rule("PASS", f"{reason}answered after it.", 0, events=e.key_events)
 
 
-def _reused(asked: Iterable[Exchange], reset: int, link_stays: bool, clock_hz: int) -> Iterator[Exchange]:
-    """Requests whose tag was used again before their completion had come, and while it could still come."""
+def _reused(
+    asked: Iterable[Exchange], reset: int, link_stays: bool, clock_hz: int
+) -> Iterator[tuple[Exchange, Exchange]]:
+    """Requests whose tag was used again, and that use, while their completion was not seen and could still come."""
     by_tag: dict[tuple[int, int], list[Exchange]] = {}
     for one in asked:
         if one.request is not None:
@@ -441,12 +475,12 @@ def _reused(asked: Iterable[Exchange], reset: int, link_stays: bool, clock_hz: i
     for uses in by_tag.values():
         uses.sort(key=lambda one: one.requested)
         for one, following in pairwise(uses):
-            if one.outcome is not Outcome.UNANSWERED or not one.certain:
+            if one.outcome not in (Outcome.UNANSWERED, Outcome.HIDDEN):
                 continue
             abandoned = one.requested < reset < following.requested
             timed_out = following.requested - one.requested >= COMPLETION_TIMEOUT.value * clock_hz
             if not (abandoned and (timed_out or not link_stays)):
-                yield one
+                yield one, following
 
 
 def _probed(e: _Evidence) -> RuleResult:

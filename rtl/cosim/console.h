@@ -48,6 +48,8 @@ class Console {
 
   // After the rising edge: the next byte, one a cycle.
   void advance();
+  // Texts are timed at a real-time priority.
+  bool realtime() const { return reader_.realtime(); }
   // No byte waits for the pin or stands on it, but for those that are delayed.
   bool idle() const { return texts_.empty() && pending_.empty() && (!driving_ || delay_ != 0); }
 

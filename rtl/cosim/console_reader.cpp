@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -26,8 +28,8 @@ int unread(int fd) {
 
 }  // namespace
 
-ConsoleReader::ConsoleReader()
-    : kick_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), thread_([this] { run(); }) {}
+ConsoleReader::ConsoleReader(bool realtime)
+    : kick_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), thread_([this, realtime] { run(realtime); }) {}
 
 ConsoleReader::~ConsoleReader() {
   {
@@ -89,10 +91,12 @@ IoResult ConsoleReader::receive(double came_s) {
   return result;
 }
 
-void ConsoleReader::run() {
+void ConsoleReader::run(bool realtime) {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);  // they are the main loop's
+  const sched_param lowest{sched_get_priority_min(SCHED_FIFO)};
+  realtime_ = realtime && pthread_setschedparam(pthread_self(), SCHED_FIFO, &lowest) == 0;
   spent_file_ = Fd(open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC));
   std::unique_lock lock(mutex_, std::defer_lock);
   while (true) {

@@ -2,7 +2,8 @@
 // Reads the server's console in a thread of its own, which notes when each piece came in. The thread sleeps in
 // poll(), so the kernel says how long it waited for a processor after the piece had woken it: the time that it notes
 // is never later than the piece, however busy the host is. (A process that is stopped by a signal, or a machine
-// that is itself stolen its processors, is not seen that way.)
+// that is itself stolen its processors, is not seen that way.) Where the system lets it, the thread goes before all
+// that is not real-time: a text that comes while it naps is otherwise noted earlier than it came, by its whole wait.
 #pragma once
 
 #include <atomic>
@@ -27,7 +28,8 @@ class ConsoleReader {
   static constexpr size_t kMaxWaiting = 65536;  // bytes; more stay in the socket
   static constexpr long kNapNs = 50'000;        // between two pieces: a text is not worth a wake-up for each byte
 
-  ConsoleReader();
+  // `realtime`: at a real-time priority, where the system lets it.
+  explicit ConsoleReader(bool realtime = true);
   ~ConsoleReader();
   ConsoleReader(const ConsoleReader&) = delete;
   ConsoleReader& operator=(const ConsoleReader&) = delete;
@@ -38,11 +40,13 @@ class ConsoleReader {
   // Moves everything that the server has sent before this call to the end of `texts`. kClosed at the end of the
   // stream, when all of it was taken.
   IoResult take(std::deque<ConsoleText>* texts);
+  // Whether the thread has the real-time priority.
+  bool realtime() const { return realtime_; }
 
  private:
   // What the thread has spent since it was started: waiting for a processor, and running. Below 0: unknown.
   double spent_s() const;
-  void run();
+  void run(bool realtime);
   // Takes one piece, with the lock held.
   IoResult receive(double came_s);
   void kick();
@@ -57,6 +61,7 @@ class ConsoleReader {
   bool asleep_ = false;   // in poll(): what comes in wakes the thread
   double empty_s_ = 0;    // the socket was seen empty not before this time
   bool stop_ = false;
+  std::atomic<bool> realtime_ = false;
   std::thread thread_;
 };
 

@@ -210,6 +210,7 @@ std::string Machine::status_json() const {
   add("max_lead_us", pacer_.max_lead_s() * 1e6, 1);
   count("console_port", console_port());
   count("scpi_port", scpi_port());
+  count("console_realtime", console_.realtime());
   count("powered", slot_.powered());
   count("vfio_connected", device_.negotiated());
   count("dma_mappings", memory_.mappings());

@@ -231,18 +231,30 @@ def test_an_access_that_is_late_by_a_known_time_is_found_so_late(start_cosim: St
 def test_a_console_byte_is_stamped_in_time_while_an_access_waits(start_cosim: Start) -> None:
     """What one processor prints while another one waits long for the card."""
     delay = 100 * BATCH
+    in_time: set[int] = set()
     with Stand(start_cosim("--access-delay", str(delay))) as stand:
         arm(stand.scpi)
-        for turn in range(10):
+        for turn in range(
+            200
+        ):  # a busy host can hold this test up until the access has ended: that turn says nothing
+            begin = time.perf_counter()
             stand.client.send(REGION_READ, struct.pack("<QII", SCRATCH, 2, 4))
             time.sleep(0.2 * delay / CLOCK_HZ)
             stand.console.sendall(bytes([turn]))
+            if time.perf_counter() - begin < 0.3 * delay / CLOCK_HZ:
+                in_time.add(turn)
             stand.client.receive()
+            if len(in_time) == 10:
+                break
         events = [event for event in capture(stand.scpi) if event.kind in (CQ, CONSOLE)]
-    assert [event.kind for event in events] == [CONSOLE, CQ] * 10
-    for text, access in zip(events[::2], events[1::2], strict=True):
-        # On a busy host both are found at once: then the text goes first, a cycle before the wait.
-        assert delay // 2 < access.time - text.time <= delay + 1
+    assert len(in_time) == 10, "the host is too busy for this test"
+    for turn, (first, second) in enumerate(zip(events[::2], events[1::2], strict=True)):
+        assert {first.kind, second.kind} == {CONSOLE, CQ}
+        if turn in in_time:
+            assert (first.kind, first.aux) == (CONSOLE, turn)
+            # On a busy host both are found at once: then the text goes first, a cycle before the wait. One that catches
+            # up runs the wait in half its time.
+            assert delay // 4 < second.time - first.time <= delay + 1
 
 
 def test_a_burst_is_stamped_one_byte_a_cycle(cosim: Cosim) -> None:

@@ -41,7 +41,8 @@ def test_cpp_units(generated: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
 
-def test_the_console_reader_is_never_later_than_the_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize("priority", ["plain", "realtime"])
+def test_the_console_reader_is_never_later_than_the_text(tmp_path: Path, priority: str) -> None:
     """On a processor that others keep busy: the thread's own wait for it must not count."""
     program = tmp_path / "reader"
     argv = [
@@ -56,9 +57,17 @@ def test_the_console_reader_is_never_later_than_the_text(tmp_path: Path) -> None
     ]
     sources = [COSIM / "tests/cpp/reader.cpp", *(COSIM / name for name in READER_SOURCES)]
     subprocess.run([*argv, *map(str, sources), "-o", str(program)], check=True, timeout=300)
-    done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program, priority], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    errors = [float(line) for line in done.stdout.split()]
+    given, *lines = done.stdout.split()
+    if given != priority:
+        pytest.skip("this system gives no real-time priority")
+    errors = [float(line) for line in lines]
+    print(f"{priority}: from {min(errors)} to {max(errors)} us, median {statistics.median(errors)}")
     assert len(errors) == 100
     assert max(errors) <= 0
     assert statistics.median(errors) > -1000, "so early that it says nothing"
+    if (
+        priority == "realtime"
+    ):  # also a text that comes while the thread naps; a stolen processor spoils a few
+        assert sum(error > -1000 for error in errors) >= 90
