@@ -94,7 +94,12 @@ class Commands(_Table):
     peek: str = Field(
         "vkpeek",
         min_length=1,
-        description="in the crash kernel: `PEEK PADDR SIZE` reads old memory, as JSON lines",
+        description="in the crash kernel: `PEEK PADDR SIZE [PADDR SIZE…]` reads old memory, as JSON lines",
+    )
+    translate: str = Field(
+        "vk-translate",
+        min_length=1,
+        description="`TRANSLATE SLOT ADDRESS SIZE` says which memory is behind a card's address at an IOMMU (fixtures/server/iova)",
     )
     load_injector: str = Field(
         "vk-load-injector", min_length=1, description="loads the panic injector (fixtures/server/injector)"

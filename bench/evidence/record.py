@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``run.json`` and ``memory.json`` hold."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from vkbench.evidence.files import RUN_JSON, EvidenceError
 
@@ -97,6 +97,13 @@ class Uncertainty(_Model):
     sources: list[UncertaintySource] = Field(default_factory=list)
 
 
+class Piece(_Model):
+    """A part of a buffer in physical memory."""
+
+    paddr: int = Field(ge=0, lt=1 << 63)
+    size: int = Field(gt=0, lt=1 << 63)  #: bytes
+
+
 class DmaSetup(_Model):
     """The card's traffic: its target in physical memory and its shape."""
 
@@ -105,6 +112,14 @@ class DmaSetup(_Model):
     period_cycles: int = Field(ge=0)  #: between the starts of two TLPs; 0 = back to back
     length: int = Field(gt=0)  #: bytes per TLP
     translated: bool = False  #: paddr is the card's address at an IOMMU, and none of memory
+    pieces: list[Piece] = Field(
+        default_factory=list
+    )  #: of a translated target: where it lies in memory, in order; empty: not known
+
+    @property
+    def memory(self) -> list[Piece]:
+        """Where the target lies in memory, in order; empty: not known."""
+        return self.pieces if self.translated else [Piece(paddr=self.paddr, size=self.size)]
 
 
 class Step(_Model):
@@ -151,24 +166,34 @@ class RunRecord(_Model):
             raise EvidenceError(f"{where}: " + describe(error)) from error
 
 
+def _number(value: Any) -> Any:
+    return int(value, 0) if isinstance(value, str) else value
+
+
+#: A number, or text as C writes it (0x…).
+Address = Annotated[int, BeforeValidator(_number)]
+
+
 class MemoryRead(BaseModel):
     """One read of the DMA target by the crash kernel through ``/proc/vmcore`` (fixtures/server/vkpeek.c)."""
 
     model_config = ConfigDict(extra="ignore")
 
     read: int
-    paddr: int
+    paddr: Address
     size: int
     sha256: str
     uptime_ms: int
     seq_min: int | None
     seq_max: int | None
     units: int
+    #: What was read, in order: address and bytes. Older files have none, and read one range.
+    pieces: list[tuple[Address, int]] = Field(default_factory=list)
 
-    @field_validator("paddr", mode="before")
-    @classmethod
-    def _hexadecimal(cls, value: Any) -> Any:
-        return int(value, 0) if isinstance(value, str) else value
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """The ranges that were read, in order: address and bytes."""
+        return tuple(self.pieces) or ((self.paddr, self.size),)
 
 
 class MemoryRecord(BaseModel):

@@ -92,10 +92,10 @@ class PanicRun(BenchRun):
         assert dma is not None
         with log.step("read memory") as note:
             self._mark("read memory")
-            if dma.translated:  # the rule says what that means
+            if not dma.memory:  # the rule says what that means
                 note.detail = f"not read: {dma.paddr:#x} is an address of the IOMMU's"
                 return
-            memory = server.peek(dma.paddr, dma.size, PEEK_READS, PEEK_EVERY_S)
+            memory = server.peek(dma.memory, PEEK_READS, PEEK_EVERY_S)
             log.directory.write_json(MEMORY_JSON, memory)
             note.detail = f"{memory['words_changed']} words changed in {memory['interval_ms']} ms"
 

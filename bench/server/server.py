@@ -12,6 +12,7 @@ from typing import Any
 
 from vkbench import errors
 from vkbench.config.model import BenchFile
+from vkbench.evidence import Piece
 from vkbench.instruments.login import log_in
 from vkbench.instruments.protocol import Bmc, Console, Match
 from vkbench.server.deploy import Deployer
@@ -276,9 +277,16 @@ class Server:
             return None
         return found if found.end <= end else None
 
-    def peek(self, paddr: int, size: int, reads: int, every_s: float) -> dict[str, Any]:
+    def translate(self, slot: str, address: int, size: int) -> list[Piece]:
+        """Where a card's buffer behind an IOMMU lies in memory, in order. Raises CommandFailed."""
+        command = f"{self._settings.commands.translate} {slot} {address:#x} {size}"
+        return parse_pieces(self.run(command), size, command)
+
+    def peek(self, pieces: list[Piece], reads: int, every_s: float) -> dict[str, Any]:
         """Read old memory several times from the crash kernel; the content of memory.json. Raises CommandFailed."""
-        command = f"{self._settings.commands.peek} {paddr:#x} {size}"
+        command = " ".join(
+            [self._settings.commands.peek, *(f"{piece.paddr:#x} {piece.size}" for piece in pieces)]
+        )
         if (reads, every_s) != (2, 1.0):
             command += f" --reads {reads} --every {round(every_s * 1000)}"
         timeout = self._settings.command_timeout_s + (reads - 1) * every_s + PEEK_MARGIN_S
@@ -307,6 +315,17 @@ def parse_iommu(said: str) -> dict[str, str]:
         return {"kind": "none"}
     kinds = (kind for start, kind in IOMMUS.items() if units[0].startswith(start))
     return {"kind": next(kinds, units[0]), "domain": " ".join(domains[0]) or "unknown"}
+
+
+def parse_pieces(said: str, size: int, command: str) -> list[Piece]:
+    """The answer of vk-translate, ``0xPADDR BYTES`` a line. Raises CommandFailed when it is not all of the buffer."""
+    found = re.findall(r"^0x([0-9a-fA-F]{1,16}) ([0-9]{1,19})\s*$", said, re.MULTILINE)
+    if sum(int(length) for _, length in found) != size:
+        raise errors.CommandFailed(
+            f"'{command}' tells of {len(found)} pieces that are not {size} bytes together: {said[:200]!r}",
+            "server",
+        )
+    return [Piece(paddr=int(paddr, 16), size=int(length)) for paddr, length in found]
 
 
 def parse_peek(output: str, command: str) -> dict[str, Any]:

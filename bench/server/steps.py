@@ -15,7 +15,7 @@ import numpy as np
 from vkbench import errors, interrupts
 from vkbench.capture.records import from_bytes
 from vkbench.config import BenchFile
-from vkbench.evidence import SEL_JSON, DmaSetup, EvidenceError
+from vkbench.evidence import SEL_JSON, DmaSetup, EvidenceError, Piece
 from vkbench.instruments import Analyser, Bmc, Console, open_analyser, open_bmc, open_console, open_power
 from vkbench.instruments.protocol import ArmedTerms, CaptureData
 from vkbench.server import defects
@@ -27,6 +27,7 @@ from vkbench.server.settings import SETTINGS_JSON, Settings, ledger
 from vkbench.server.states import RUNNING, StateTracker
 
 DMA_STARTS_WITHIN_S = 5.0
+MAX_PIECES = 64  # of a buffer behind an IOMMU; MAX_PIECES of fixtures/server/vkpeek.c
 DMA_WRITES_TO_SEE = 16  # so many after arming: the pre-trigger memory then shows a running stream
 POLL_S = 0.02
 #: Roughly how long a step takes, seconds, for the progress bar only.
@@ -191,13 +192,27 @@ class BenchRun(ABC):
             period = round(self._bench.dma.period_s * self._clock_hz)
             analyser.dma_start(period, length)
             self._wait_for_writes(DMA_WRITES_TO_SEE)
-            translated = iommu_translates(log.record.inventory)
-            log.set_dma(
-                DmaSetup(paddr=paddr, size=size, period_cycles=period, length=length, translated=translated)
-            )
+            dma = DmaSetup(paddr=paddr, size=size, period_cycles=period, length=length)
             note.detail = f"{length} bytes every {period} cycles into {size} bytes at {paddr:#x}"
-            if translated:
-                note.detail += " of the IOMMU's"
+            if iommu_translates(log.record.inventory):
+                dma.translated = True
+                dma.pieces, said = self._behind_the_iommu(paddr, size)
+                note.detail += f" of the IOMMU's, {said}"
+            log.set_dma(dma)
+
+    def _behind_the_iommu(self, address: int, size: int) -> tuple[list[Piece], str]:
+        """Where the buffer lies in memory, and a sentence's end about it. A server that cannot tell is no error: what needs
+        it is then not judged."""
+        server, cards = self._need_server(), self._log.record.inventory["server"].get("cards", [])
+        if not cards:
+            return [], "where that is in memory is not known: the inventory names no card"
+        try:
+            pieces = server.translate(cards[0].split()[0], address, size)
+        except errors.CommandFailed as error:
+            return [], f"where that is in memory is not known: {error.what}"
+        if len(pieces) > MAX_PIECES:
+            return [], f"in {len(pieces)} pieces of memory, more than the {MAX_PIECES} that can be read"
+        return pieces, f"in memory at {', '.join(f'{piece.paddr:#x}' for piece in pieces)}"
 
     def _arm_analyser(self) -> None:
         """Trigger on the panic's text; the memory must show a running stream of writes before it."""

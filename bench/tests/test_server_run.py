@@ -26,7 +26,7 @@ from vkbench.server import scenario
 from vkbench.server import steps as parts
 from vkbench.server.record import Reporter, Surroundings, uncertainty
 from vkbench.server.run import run as make_run
-from vkbench.server.server import parse_peek
+from vkbench.server.server import iommu_command, parse_peek
 from vkbench.server.states import State, StateTracker
 from vkbench.verdict import verify
 
@@ -56,6 +56,8 @@ class Fake:
         self.defect = None
         self.offered = ("SLIP", "DEAF_HARD")
         self.lost = None  # what the card shows whatever is set
+        self.answers = {}  # of the server's shell, by command
+        self.peeked = ""  # the command that read memory
         self.armed = {}  # what the analyser says it was armed with, beside the trigger
 
     def call(self, name):
@@ -126,6 +128,10 @@ class FakeConsole(Part):
 
     def run(self, command, prompt, timeout):
         self.fake.call(command.split()[0])
+        if command in self.fake.answers:
+            return self.fake.answers[command]
+        if command.startswith("vkpeek"):
+            self.fake.peeked = command
         answers = {
             "cat /sys/module/kernel/parameters/crash_kexec_post_notifiers": "N",
             "cat /sys/kernel/kexec_crash_loaded": "1",
@@ -328,9 +334,72 @@ def test_the_steps_of_a_whole_run_and_its_order(tmp_path):
     assert (
         record["status"] == "complete" and record["abort"] is None and record["bench"]["notes"] == ["a note"]
     )
-    dma = {"paddr": 0x1000, "size": 4096, "period_cycles": 1250, "length": 64, "translated": False}
+    dma = {
+        "paddr": 0x1000,
+        "size": 4096,
+        "period_cycles": 1250,
+        "length": 64,
+        "translated": False,
+        "pieces": [],
+    }
     assert record["dma"] == dma
     assert verify(tmp_path / "run").ok
+
+
+MODULE = "/sys/module/bcm_vk"
+CARDS = (
+    f"for d in {MODULE}/drivers/pci:*/0*; do [ -e $d ] && "
+    'echo "${d##*/} $(cat $d/vendor $d/device $d/revision | tr "\\n" " ")"; done; true'
+)
+TRANSLATE = "vk-translate 0000:03:00.0 0x1000 4096"
+
+
+def behind_an_iommu(said):
+    """A server whose IOMMU translates; ``said``: the answer to the question where the buffer lies."""
+    fake = Fake()
+    fake.answers = {
+        iommu_command(MODULE): "unit dmar0\ndomain DMA-FQ",
+        CARDS: "0000:03:00.0 0x14e4 0x5e87 0x01",
+        TRANSLATE: said,
+    }
+    return fake
+
+
+def test_behind_an_iommu_the_pieces_are_asked_for_and_read(tmp_path):
+    fake = behind_an_iommu("0x7000 1024\r\n[  9.1] a kernel message\n0x3000 3072\n")
+    run(fake, tmp_path / "run")
+    assert fake.peeked == "vkpeek 0x7000 1024 0x3000 3072"
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    pieces = [{"paddr": 0x7000, "size": 1024}, {"paddr": 0x3000, "size": 3072}]
+    assert record["dma"]["translated"] and record["dma"]["pieces"] == pieces
+    detail = next(step["detail"] for step in record["steps"] if step["name"] == "start DMA")
+    assert "of the IOMMU's, in memory at 0x7000, 0x3000" in detail
+
+
+MANY = "".join(f"{0x7000 + 0x100 * i:#x} {63 if i < 64 else 64}\n" for i in range(65))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("0x7000 1024\n", "1 pieces that are not 4096 bytes together"),
+        ("cat: /proc/vkbench_iova: No such device or address", "0 pieces"),
+        (MANY, "in 65 pieces of memory, more than the 64"),
+    ],
+)
+def test_a_server_that_cannot_tell_where_the_buffer_lies_ends_no_run(tmp_path, said, why):
+    fake = behind_an_iommu(said)
+    verdict = run(fake, tmp_path / "run")
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["status"] == "complete" and record["dma"]["pieces"] == [] and not fake.peeked
+    assert why in next(step["detail"] for step in record["steps"] if step["name"] == "start DMA")
+    memory = next(rule for rule in verdict.rules if rule.id == "VKB-MEM-001")
+    assert memory.result == "INCONCLUSIVE" and "did not say where" in memory.reason
+
+
+def test_the_program_that_reads_takes_as_many_pieces_as_the_run_gives_it():
+    source = (ROOT / "fixtures/server/vkpeek.c").read_text()
+    assert f"#define MAX_PIECES {parts.MAX_PIECES}\n" in source
 
 
 #: What a run does while its card is still a good one.

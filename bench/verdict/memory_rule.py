@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 from vkbench.capture.layout import Kind, StatClass
+from vkbench.evidence import DmaSetup
 from vkbench.verdict import limits
 from vkbench.verdict.catalogue import MEMORY_ID, RULES
 from vkbench.verdict.facts import Facts
@@ -41,11 +42,11 @@ def memory_frozen(facts: Facts) -> RuleResult:
         return result("INCONCLUSIVE", f"The witnesses disagree: {what}.", changed)
 
     memory, dma = facts.memory, facts.record.dma
-    if dma is not None and dma.translated:
+    if dma is not None and not dma.memory:
         return result(
             "INCONCLUSIVE",
-            f"The card writes through an IOMMU: {dma.paddr:#x} is its address there and none of memory, so the crash "
-            "kernel cannot read what was written.",
+            f"The card writes through an IOMMU: {dma.paddr:#x} is its address there and none of memory, and the server did "
+            "not say where that is, so the crash kernel could not read what was written.",
         )
     if memory is None:
         return result("INCONCLUSIVE", "The crash kernel's reads of memory are missing.")
@@ -67,6 +68,12 @@ def memory_frozen(facts: Facts) -> RuleResult:
     canary = _canary_after_jump(facts)
     if canary is not None:
         return result("FAIL", f"Memory holds write #{canary}, which was issued after the jump.", 1, "writes")
+    if says == "writes after the jump" and dma is not None and dma.translated:
+        return result(
+            "INCONCLUSIVE",
+            "The card wrote on after the jump, but no such write is in memory: the IOMMU may have refused them.",
+            changed,
+        )
     if says != "no write after the jump":
         return disagree(
             f"both reads of memory are equal and hold no later write, but the analyser saw {says}"
@@ -101,10 +108,7 @@ def _unusable(facts: Facts) -> list[str]:
     if dma is None:
         return ["run.json describes no DMA"]
     reasons = []
-    places = {(read.paddr, read.size) for read in reads}
-    if len(places) > 1 or any(
-        paddr > dma.paddr or paddr + size < dma.paddr + dma.size for paddr, size in places
-    ):
+    if len({read.places for read in reads}) > 1 or not _covers(reads[0].places, dma):
         reasons.append("the reads do not all cover the DMA target")
     differs = len({read.sha256 for read in reads}) > 1
     if differs != memory.differs or (memory.words_changed > 0) != memory.differs:
@@ -118,6 +122,14 @@ def _unusable(facts: Facts) -> list[str]:
     if not memory.differs and shortest < limits.MEMORY_READ_PERIODS.value * period_ms:
         reasons.append(f"the reads are only {shortest} ms apart; the card writes every {period_ms:.3f} ms")
     return reasons
+
+
+def _covers(places: tuple[tuple[int, int], ...], dma: DmaSetup) -> bool:
+    """All of the target was read, and its pieces in their order."""
+    if len(places) == len(dma.memory) == 1:
+        (paddr, size), (piece,) = places[0], dma.memory
+        return paddr <= piece.paddr and piece.paddr + piece.size <= paddr + size
+    return places == tuple((piece.paddr, piece.size) for piece in dma.memory)
 
 
 def _analyser_says(facts: Facts) -> Says:
