@@ -55,6 +55,7 @@ system: parts
 	@echo "== virtual server, and host tests on $(BENCH)"
 	$(PYTEST) --junitxml=build/junit/server.xml fixtures/server -m "not debian"
 	$(PYTEST) --junitxml=build/junit/host.xml host_tests --bench $(BENCH) --runs build/runs/host
+	$(PYTEST) --junitxml=build/junit/iommu.xml host_tests/test_iommu.py --bench fixtures/benches/virtual-iommu.toml --runs build/runs/iommu
 
 distro: parts
 	@echo "== the same with a distribution on the server"

@@ -176,8 +176,7 @@ class ResetRun(BenchRun):
                     server.boot_to_shell(self._cycle_power)
                 else:
                     for number, command in enumerate(reset.commands):
-                        last = number == len(reset.commands) - 1
-                        stop = f"{self._stop_programs()}; " if last and reset.stop_programs else ""
+                        stop = f"{self._stop_programs()}; " if number == reset.stop_before else ""
                         self._shell(stop + self._filled(command), COMMAND_S)
                 if reset.by != "server":
                     server.run("dmesg -n 1")

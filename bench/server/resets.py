@@ -55,8 +55,9 @@ class Reset:
     probe: tuple[str, ...] = ()
     link_stays: bool = True
     config_restored: bool = False
-    #: The driver is not told, so programs would go on by it: they are stopped right before, their transfers under way.
-    stop_programs: bool = False
+    #: Programs would go on by the driver, which is not told, or leaves them their way until it has rung the doorbell: they are
+    #: stopped right before this one of ``commands``, their transfers under way.
+    stop_before: int | None = None
     pretrigger_share: float = 0.5  #: of the record memory, kept for before the reset
     unbound_first: bool = False  #: the driver must be unbound before; traffic cannot run then
 
@@ -88,7 +89,7 @@ RESETS = {
             REASON_DOORBELL,
             _ON_DOORBELL,
             commands=(f"{_RING}{DOORBELL_HARD:#x}",),
-            stop_programs=True,
+            stop_before=0,
             probe=_REBIND,
             config_restored=True,
         ),
@@ -103,7 +104,7 @@ RESETS = {
             REASON_DOORBELL,
             _ON_DOORBELL,
             commands=(f"{_RING}{DOORBELL_SOFT:#x}",),
-            stop_programs=True,
+            stop_before=0,
             probe=_REBIND,
             config_restored=True,
         ),
@@ -132,7 +133,7 @@ RESETS = {
             REASON_FLR,
             _ON_FLR,
             commands=(f"echo flr > {_DEVICE}/reset_method", f"echo 1 > {_DEVICE}/reset"),
-            stop_programs=True,
+            stop_before=1,
             probe=_REBIND,
             config_restored=True,
         ),
@@ -147,7 +148,7 @@ RESETS = {
             REASON_POWER,
             _ON_PERST,
             commands=(f"echo bus > {_DEVICE}/reset_method", f"echo 1 > {_DEVICE}/reset"),
-            stop_programs=True,
+            stop_before=1,
             probe=_REBIND,
             link_stays=False,
             config_restored=True,
@@ -164,6 +165,7 @@ RESETS = {
             _ON_DOORBELL,
             # A rescan binds whatever driver there is, autoprobe or not (pci_bus_add_device); so there is none meanwhile.
             commands=(f"echo 1 > {_DEVICE}/remove", _UNLOAD, "echo 1 > /sys/bus/pci/rescan"),
+            stop_before=0,
         ),
         Reset(
             "rebind",
@@ -176,6 +178,7 @@ RESETS = {
             REASON_DOORBELL,
             _ON_DOORBELL,
             commands=(_UNBIND,),
+            stop_before=0,
             probe=(_BIND,),
         ),
         Reset(

@@ -212,7 +212,7 @@ class BenchRun(ABC):
             return [], f"where that is in memory is not known: {error.what}"
         if len(pieces) > MAX_PIECES:
             return [], f"in {len(pieces)} pieces of memory, more than the {MAX_PIECES} that can be read"
-        return pieces, f"in memory at {', '.join(f'{piece.paddr:#x}' for piece in pieces)}"
+        return pieces, f"in {len(pieces)} pieces of memory, the first at {pieces[0].paddr:#x}"
 
     def _arm_analyser(self) -> None:
         """Trigger on the panic's text; the memory must show a running stream of writes before it."""

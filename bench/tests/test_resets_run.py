@@ -142,6 +142,24 @@ def test_the_order_of_a_reset_that_the_driver_is_not_told(tmp_path):
     assert place(bench, "/bind") < max(looks) and bench.shell[-1].startswith("dmesg")
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("reset-doorbell-soft", f"vkring {SLOT} 0x49c 0xffffffff"),
+        ("reset-flr", f"/{SLOT}/reset"),
+        ("reset-bus", f"/{SLOT}/reset"),
+        ("reset-remove-rescan", f"/{SLOT}/remove"),
+        ("reset-rebind", "/unbind"),
+    ],
+)
+def test_programs_stand_still_when_the_reset_comes(tmp_path, name, command):
+    """The driver's removal rings the doorbell and leaves programs their way for 100 ms more."""
+    bench = Bench()
+    run(bench, tmp_path / "run", name)
+    stopped = [said for said in bench.shell if said.startswith("kill -STOP")]
+    assert len(stopped) == 1 and stopped[0].endswith(command)
+
+
 @pytest.mark.parametrize(("name", "call"), [("reset-warm", "reset"), ("reset-power-cycle", "power cycle")])
 def test_the_bmc_resets_the_server_and_the_driver_is_loaded_again(tmp_path, name, call):
     bench = Bench()
