@@ -10,36 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from vkbench.evidence.campaign import Bound, Distribution, Goal
+from vkbench.report.qualification.axis import Axis, bulk
 from vkbench.report.qualification.gather import Point
 from vkbench.report.qualification.wording import percent, quantity, visible
-from vkbench.report.svg import Drawing, nice_step
+from vkbench.report.svg import Drawing
 
 HEIGHT = 168.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 12.0, 26.0, 34.0
 LABEL = 30  #: characters of a configuration's name beside its interval
 SERIES = 6  #: colours of benches; further ones begin anew
+COMPRESSED = "; far values compressed"
 _NINES = (0.0, 0.9, 0.99, 0.999, 0.9999)
-
-
-class Axis:
-    """A linear axis from the lowest to the highest value onto x or y."""
-
-    def __init__(self, low: float, high: float, start: float, stop: float) -> None:
-        if high <= low:
-            pad = abs(low) * 0.05 or 1.0
-            low, high = low - pad, high + pad
-        self.low, self.high, self.start, self.stop = low, high, start, stop
-
-    def at(self, value: float) -> float:
-        """Where a value lies."""
-        return self.start + (value - self.low) / (self.high - self.low) * (self.stop - self.start)
-
-    def ticks(self, wanted: int) -> list[float]:
-        """Round values."""
-        step = nice_step(self.high - self.low, wanted)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [number * step for number in range(first, last + 1)]
 
 
 def ecdf(one: Distribution, values: Sequence[float], width: float) -> str:
@@ -49,8 +30,8 @@ def ecdf(one: Distribution, values: Sequence[float], width: float) -> str:
     bound = one.tolerance.value if one.tolerance else None
     marks = [value for value in (one.limit, bound) if value is not None]
     low, high = min([float(ordered[0]), *marks]), max([float(ordered[-1]), *marks])
-    room = (high - low) * 0.04
-    x = Axis(low - room, high + room, LEFT, width - RIGHT)
+    room = (width - LEFT - RIGHT) * 0.04
+    x = Axis(low, high, LEFT + room, width - RIGHT - room, bulk(ordered, low, high))
     y = Axis(0, 1, HEIGHT - BOTTOM, TOP)
     _frame(picture, width)
     for share in (0, 0.25, 0.5, 0.75, 1):
@@ -61,21 +42,21 @@ def ecdf(one: Distribution, values: Sequence[float], width: float) -> str:
         _mark(picture, x.at(one.limit), f"limit {quantity(one.limit, one.unit)}", "limit", width)
     if bound is not None:
         picture.line(x.at(bound), TOP, x.at(bound), HEIGHT - BOTTOM, "tolerance")
-    picture.path(_steps(ordered, x, y), "ecdf")
+    picture.path(_steps(ordered, x, y, width), "ecdf")
     if one.worst is not None:
         share = 1.0 if one.worse == "high" else 1 / len(ordered)
         picture.circle(x.at(one.worst.value), y.at(share), 4, "worst")
     return picture.render(HEIGHT)
 
 
-def _steps(ordered: np.ndarray, x: Axis, y: Axis) -> str:
+def _steps(ordered: np.ndarray, x: Axis, y: Axis, width: float) -> str:
     """The staircase, one corner for each pixel column at most."""
-    columns = np.round(x.start + (ordered - x.low) / (x.high - x.low) * (x.stop - x.start), 1)
+    columns = np.round(x.places(ordered), 1)
     last = np.append(np.flatnonzero(np.diff(columns)), len(columns) - 1)
-    parts = [f"M{x.start:.1f} {y.at(0):.1f}"]
+    parts = [f"M{LEFT:.1f} {y.at(0):.1f}"]
     for index in last:
         parts.append(f"H{columns[index]:.1f}V{y.at((index + 1) / len(ordered)):.1f}")
-    parts.append(f"H{x.stop:.1f}")
+    parts.append(f"H{width - RIGHT:.1f}")
     return "".join(parts)
 
 
@@ -99,9 +80,9 @@ def run_order(
         limit
     ):
         low, high = min(low, limit), max(high, limit)
-    room = (high - low) * 0.08
+    room = (HEIGHT - TOP - BOTTOM) * 0.08
     x = Axis(1, max(cycles, 2), LEFT + 4, width - RIGHT - 4)
-    y = Axis(low - room, high + room, HEIGHT - BOTTOM, TOP)
+    y = Axis(low, high, HEIGHT - BOTTOM - room, TOP + room, bulk(values, low, high))
     _frame(picture, width)
     for tick in y.ticks(4):
         picture.line(LEFT, y.at(tick), width - RIGHT, y.at(tick), "mesh")
@@ -121,7 +102,11 @@ def run_order(
         if tick >= 1 and float(tick).is_integer():
             picture.text(x.at(tick), HEIGHT - BOTTOM + 15, f"{int(tick)}", "when", "middle")
     picture.text(
-        (LEFT + width - RIGHT) / 2, HEIGHT - 4, "cycle, in the order in which they began", "when", "middle"
+        (LEFT + width - RIGHT) / 2,
+        HEIGHT - 4,
+        f"cycle, in the order in which they began{COMPRESSED if y.around else ''}",
+        "when",
+        "middle",
     )
     return picture.render(HEIGHT)
 
@@ -207,7 +192,7 @@ def _value_ticks(picture: Drawing, x: Axis, unit: str, width: float) -> None:
     for tick in x.ticks(6):
         picture.line(x.at(tick), HEIGHT - BOTTOM, x.at(tick), HEIGHT - BOTTOM + 4, "tick")
         picture.text(x.at(tick), HEIGHT - BOTTOM + 15, _tick(tick, unit, x), "when", "middle")
-    label = _unit(unit, x)
+    label = f"{_unit(unit, x)}{COMPRESSED if x.around else ''}"
     picture.text((LEFT + width - RIGHT) / 2, HEIGHT - 4, label, "when", "middle")
 
 
