@@ -57,3 +57,35 @@ def test_one_runs_a_panic_while_the_other_waits_and_the_coordinator_dies(
         assert lab.holder() == "None"
     verdict = json.loads((out / "verdict.json").read_text())
     assert verdict["overall"] == "PASS"
+
+
+PLAN = """\
+name = "shared"
+title = "A cycle and a control"
+seed = 1
+rules = ["VKB-JUMP-001", "VKB-HALT-001", "VKB-MEM-001", "VKB-PATH-001"]
+[[configuration]]
+scenario = "panic-post-notifiers"
+n = 1
+[[configuration]]
+scenario = "panic-stock"
+n = 1
+"""
+
+
+def test_a_campaign_has_its_place_from_the_first_cycle_to_the_report(
+    vkbench, bench_file, bench_table, tmp_path
+):
+    template, plan, out = tmp_path / "template.toml", tmp_path / "shared.toml", tmp_path / "campaign"
+    template.write_text(bench_file.read_text())
+    plan.write_text(PLAN)
+    with labgrid(tmp_path / "lab", **wires(bench_table)) as lab:
+        command = [sys.executable, "-m", "vkbench", "qualify", plan, "{benches}", "--out", out]
+        ann = lab.use_all("ann", {"bench1": template}, *command)
+        lab.until((out / "cycles/000001-1/console.raw").exists, LIMIT_S)
+        assert lab.holder() == "host/ann"
+        assert ann.wait(LIMIT_S) == 0, lab.said("ann")
+        assert lab.holder() == "None"
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["conformity"] == "CONFORMS" and (out / "report/report.html").exists()
+    assert vkbench("verify", out).code == 0
