@@ -146,8 +146,11 @@ class Wire:
         self._count = itertools.count()
         self._wake = threading.Condition()
         self._open = True
-        for target in (self._requests, self._deliver):
-            threading.Thread(target=target, daemon=True).start()
+        self._threads = [
+            threading.Thread(target=target, daemon=True) for target in (self._requests, self._deliver)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -157,6 +160,9 @@ class Wire:
             self._open = False
             self._wake.notify_all()
         self._front.sendto(b"", self._front.getsockname())
+        for thread in self._threads:
+            thread.join()
+        self._front.close()  # by nobody else: the number may already be another file's
         for back in self._backs.values():
             with suppress(OSError):
                 back.shutdown(socket.SHUT_RDWR)
@@ -177,7 +183,6 @@ class Wire:
                     threading.Thread(target=self._answers, args=(back, client), daemon=True).start()
                 with suppress(OSError):
                     self._backs[client].send(data)
-        self._front.close()
 
     def _answers(self, back: socket.socket, client: tuple) -> None:
         while self._open:

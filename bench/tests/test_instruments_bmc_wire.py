@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The IPMI driver on a bad wire to OpenIPMI's simulator: slow, lossy, noisy, and a BMC that restarts."""
 
+import socket
 import threading
 import time
 from itertools import count
@@ -180,3 +181,15 @@ def test_a_bmc_with_an_ipv6_address(running, secret):
         pytest.skip("this machine has no IPv6")
     with wire:
         assert IpmiBmc(bmc_settings(wire.port, secret, "::1")).is_on() in (True, False)
+
+
+def test_a_wire_ends_while_somebody_still_sends():
+    """The peer of these tests itself: a datagram that comes while it is taken down."""
+    before = threading.active_count()
+    with Wire(9) as wire, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        wire._open = False  # as its end does first
+        client.sendto(b"x", ("127.0.0.1", wire.port))
+        until = time.monotonic() + 5
+        while threading.active_count() > before + 1 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert threading.active_count() == before
