@@ -13,7 +13,14 @@ from rich.table import Table
 
 from vkbench import errors, interrupts
 from vkbench.campaign.conduct import resume
-from vkbench.campaign.conduct.conductor import DONE, FAILURE, INTERRUPTED, Conductor, Ending
+from vkbench.campaign.conduct.conductor import (
+    DONE,
+    FAILURE,
+    INTERRUPTED,
+    OURS,
+    Conductor,
+    Ending,
+)
 from vkbench.campaign.conduct.work import Work
 from vkbench.campaign.conduct.worker import Hooks
 from vkbench.campaign.planning import order
@@ -65,6 +72,20 @@ def is_up(bench: BenchFile) -> bool:
     """True when the bench's processes run, or it has none."""
     provider = common.provider_of(bench)
     return provider is None or bool(provider.status()["up"])
+
+
+def quiet(bench: BenchFile) -> None:
+    """Take down what a session brought up and, killed, left behind; what somebody else has by now stays."""
+    provider = common.provider_of(bench)
+    if provider is None or not provider.status()["up"]:
+        return
+    try:
+        with lock.taken(bench, 0), interrupts.held():
+            provider.down()
+    except errors.BenchError as error:
+        common.say(f"vkbench: bench {bench.name} stays up: {error}")
+    else:
+        common.say(f"vkbench: bench {bench.name}, which a session had left up, was taken down")
 
 
 def mend(bench: BenchFile) -> bool:
@@ -190,6 +211,10 @@ def _finish(journal: Journal, plan: Plan, benches: list[BenchFile]) -> None:
         if not work.stopped:
             reason = "no bench" if work.left else "done"
             journal.append(Stopped(reason=reason, detail=f"ended by hand, {work.left} cycles left"))
+        notes = journal.notes()
+        for bench in benches:
+            if notes.get(OURS + bench.name) == "1":
+                quiet(bench)
 
 
 def _session(

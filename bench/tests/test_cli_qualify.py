@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from vkbench import errors
 from vkbench.campaign.conduct import conclude, post
+from vkbench.campaign.conduct.conductor import OURS
+from vkbench.campaign.records.journal import Journal
 from vkbench.campaign.records.view import CampaignView
 from vkbench.campaign.trust.verify import verify
 from vkbench.cli import qualify
@@ -179,3 +181,30 @@ def test_a_real_bench_has_no_processes_to_mend(tmp_path, monkeypatch):
     (bench,) = bench_files(tmp_path)
     assert qualify.is_up(bench) and not qualify.mend(bench)
     assert qualify.surroundings(bench).inventory == {}
+
+
+@pytest.mark.parametrize(
+    ("ours", "busy", "up"), [(True, False, False), (False, False, True), (True, True, True)]
+)
+def test_what_a_killed_session_left_up_is_taken_down_at_the_end(
+    command, tmp_path, plain_reports, monkeypatch, ours, busy, up
+):
+    """But not what the campaign did not bring up, nor what somebody has by now."""
+    tell(tmp_path, "sick.json", {"peer-1": 3})
+    assert command(*new(tmp_path, good=1, stock=1)).exit_code == 4
+    out = tmp_path / "campaign"
+    if ours:
+        with Journal.open(out) as journal:
+            journal.note(f"{OURS}peer-1", "1")
+    provider = Provider(True)
+    monkeypatch.setattr(qualify.common, "provider_of", lambda bench: provider)
+    if busy:
+
+        def has(*_):
+            raise errors.BenchBusy("somebody has it")
+
+        monkeypatch.setattr(lock, "taken", has)
+    ended = command("--resume", "--finish", "--out", out)
+    assert (ended.exit_code, provider.is_up) == (2, up), ended.output
+    assert ("taken down" in ended.output) is not up
+    assert ("stays up" in ended.output) is busy
