@@ -7,27 +7,23 @@ PASS certainty that nothing did, and a reset that did not happen proves nothing 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 from vkbench.capture import reset_timeline as rt
-from vkbench.capture import timeline as tl
-from vkbench.capture.layout import Kind, Tap
+from vkbench.capture.layout import Kind
 from vkbench.capture.pairs import Exchange, Outcome, exchanges
-from vkbench.evidence.reset import CardState, ResetRecord, Transfer
+from vkbench.evidence.reset import CardState, Transfer
 from vkbench.verdict import limits, reset_values
 from vkbench.verdict.catalogue import RULES
 from vkbench.verdict.facts import Facts
 from vkbench.verdict.limits import Limit
-from vkbench.verdict.model import EventRef, Result, RuleResult
+from vkbench.verdict.model import Result, RuleResult
+from vkbench.verdict.reset_evidence import ResetEvidence
 from vkbench.verdict.wording import request, seconds, sentence
 
 #: A request that is abandoned is owed its completion no longer than this; then its tag may be used again.
 COMPLETION_TIMEOUT = Limit(0.05, "s", "PCI Express Base Specification 2.8: the default range ends at 50 ms")
-#: Taps whose silence these rules rely on; the landmarks say when the reset came and when the card got work again.
-_LANDMARKS = ("CQ", "CFG", "RESET", "GATE")
-NEEDED_TAPS = ("RQ", "RC", "MSIX", *_LANDMARKS)
 READ_OUTSTANDING = 1 << 10  # STATUS of the lab bus, rtl/regs/vk_lab.rdl
 _NAMED = 4  # so many differences are named in a sentence
 
@@ -56,139 +52,7 @@ class _Rule:
         )
 
 
-@dataclass(frozen=True)
-class _Loss:
-    """What a LOSS record stands for."""
-
-    taps: int  #: mask
-    count: int
-    since: int  #: cycle of the last event that these taps kept before it
-    until: int  #: cycle of the record
-
-
-class _Evidence:
-    """The facts of a reset run, prepared once for all its rules."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-
-    @cached_property
-    def found(self) -> rt.ResetSequence:
-        return self.facts.reset_sequence
-
-    @property
-    def record(self) -> ResetRecord:
-        assert self.facts.reset is not None
-        return self.facts.reset
-
-    @cached_property
-    def unusable(self) -> list[str]:
-        """Why nothing in this run can be judged, neither PASS nor FAIL."""
-        record = self.facts.record
-        if record.status == "aborted":
-            abort = record.abort
-            return [
-                f"the run was aborted ({abort.error}: {abort.detail})" if abort else "the run was aborted"
-            ]
-        return [] if self.facts.reset else ["reset.json is missing"]
-
-    @cached_property
-    def blind(self) -> list[str]:
-        """Why the capture says nothing at all."""
-        facts = self.facts
-        if self.unusable:
-            return self.unusable
-        if facts.capture is None:
-            return ["there is no capture"]
-        reasons = []
-        if facts.scan.backwards:
-            reasons.append(f"the capture's timestamps run backwards {facts.scan.backwards} times")
-        if facts.scan.overflowed:
-            reasons.append("the capture holds more rare events than can be believed")
-        if facts.capture.header.qualify.term is not None:
-            reasons.append("the analyser recorded only what matched a term")
-        return reasons
-
-    @cached_property
-    def not_reset(self) -> list[str]:
-        """Why it is not certain that the card was reset; then nothing that it shows afterwards can pass."""
-        if self.blind:
-            return self.blind
-        if self.found.missing or self.found.reset is None:
-            return ["the capture does not show the reset"]
-        return [] if self.found.ready else ["the card was not seen to become ready again"]
-
-    def holes(self, **spans: tuple[int, int]) -> list[str]:
-        """Why the capture cannot prove that something did not happen.
-
-        ``spans``: cycles of the first and last event of a tap that the rule relies on; of the landmarks it needs all.
-        """
-        capture = self.facts.capture
-        assert capture
-        header, reasons = capture.header, []
-        missing = [tap for tap in NEEDED_TAPS if tap not in header.qualify.taps]
-        if missing:
-            reasons.append(f"the analyser was told not to record {', '.join(missing)}")
-        if lost := self._lost({**dict.fromkeys(_LANDMARKS, (0, self.facts.scan.end)), **spans}):
-            reasons.append(f"{lost} events were lost")
-        if len(header.segments) > 1:
-            reasons.append("nothing was recorded between the capture's segments")
-        return reasons
-
-    def _lost(self, spans: dict[str, tuple[int, int]]) -> int:
-        """Lost events that may belong to these taps and times. Where the memory was filled to its end, those that no
-        record names came before its first or after its last record, and the rules rely on nothing there.
-        """
-        capture = self.facts.capture
-        assert capture
-        missed = sum(
-            loss.count
-            for loss in self._losses
-            if any(
-                loss.taps >> Tap[tap] & 1 and loss.since <= end and loss.until >= begin
-                for tap, (begin, end) in spans.items()
-            )
-        )
-        located = sum(loss.count for loss in self._losses)
-        full = len(capture) >= capture.header.depth
-        return missed + (0 if full else max(0, capture.header.lost - located))
-
-    @cached_property
-    def _losses(self) -> list[_Loss]:
-        scan = self.facts.scan
-        rows = ((scan.sparse[at], since) for at, since in scan.kept_before_losses())
-        return [_Loss(int(row["aux"]), int(row["data"]), since, int(row["timestamp"])) for row, since in rows]
-
-    @cached_property
-    def untested(self) -> list[str]:
-        """Why the reset did not come under traffic."""
-        halt, capture = self.found.halt, self.facts.capture
-        assert halt and capture
-        last = self.facts.scan.requests.last(halt.timestamp - 1)
-        before = self.facts.scan.requests.certain_before(halt.timestamp)
-        if last is None or before < limits.DMA_WRITES_BEFORE_PANIC.value:
-            return [f"nothing was tested: {before} requests are certain before the reset"]
-        period = self.facts.record.dma.period_cycles if self.facts.record.dma else 0
-        silence = max(limits.DMA_SILENCE.value * capture.clock_hz, limits.DMA_SILENCE_PERIODS.value * period)
-        if halt.timestamp - last.timestamp > silence:
-            return ["nothing was tested: the card was silent before the reset"]
-        return []
-
-    def refs(self, *events: tl.Event | None) -> list[EventRef]:
-        """Each event once, those that there were."""
-        there = {event.index: event for event in events if event is not None}
-        return [
-            EventRef(index=event.index, timestamp=event.timestamp, kind=event.kind, text=event.text)
-            for event in there.values()
-        ]
-
-    @cached_property
-    def key_events(self) -> list[EventRef]:
-        found = self.found
-        return self.refs(found.halt, found.reset, found.ready, found.spoken)
-
-
-def _happened(e: _Evidence) -> RuleResult:
+def _happened(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-001")
     if e.blind:
         return rule("INCONCLUSIVE", sentence(e.blind))
@@ -207,7 +71,7 @@ def _happened(e: _Evidence) -> RuleResult:
     return rule("PASS", f"Seen on the link; the card was ready {span} after it.", events=used)
 
 
-def _silent(e: _Evidence) -> RuleResult:
+def _silent(e: ResetEvidence) -> RuleResult:
     limit = int(limits.HALT_LATENCY.value)
     rule = _Rule("VKB-RESET-002", limits.HALT_LATENCY.unit, limit)
     if e.not_reset and not (e.found.reset and not e.blind):
@@ -238,7 +102,7 @@ def _silent(e: _Evidence) -> RuleResult:
     return rule("PASS", f"No request started too late, for {span}{since}. {way}", latency, events=used)
 
 
-def _under_way(e: _Evidence) -> str:
+def _under_way(e: ResetEvidence) -> str:
     """What the halt interrupted, for the reader."""
     assert e.found.halt
     levels = rt.levels_at(e.facts.scan, e.found.halt.timestamp)
@@ -251,7 +115,7 @@ def _under_way(e: _Evidence) -> str:
     )
 
 
-def _into_old_buffer(e: _Evidence, after: int) -> Any:
+def _into_old_buffer(e: ResetEvidence, after: int) -> Any:
     """The last write into the buffer from before, later than a time and before a new announcement; None: there is none."""
     target = e.facts.target
     if target is None:
@@ -261,7 +125,7 @@ def _into_old_buffer(e: _Evidence, after: int) -> Any:
     return last if last and last.timestamp > after else None
 
 
-def _no_interrupt(e: _Evidence) -> RuleResult:
+def _no_interrupt(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-003", "interrupts", 0)
     if e.blind or e.found.halt is None:
         return rule("INCONCLUSIVE", sentence(e.not_reset))
@@ -282,7 +146,7 @@ def _no_interrupt(e: _Evidence) -> RuleResult:
     return rule("PASS", "None was sent.", sent, events=e.key_events)
 
 
-def _configuration(e: _Evidence) -> RuleResult:
+def _configuration(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-004", "dwords", 0)
     if e.unusable:
         return rule("INCONCLUSIVE", sentence(e.unusable))
@@ -316,7 +180,7 @@ def _differences(before: CardState, after: CardState) -> Iterator[str]:
             yield f"BAR {bar} was {was_at}, is {now_at}"
 
 
-def _registers(e: _Evidence) -> RuleResult:
+def _registers(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-005", "registers", 0)
     doubts = _state_doubts(e)
     if doubts:
@@ -349,7 +213,7 @@ def _registers(e: _Evidence) -> RuleResult:
     return rule("PASS", f"All {len(wanted)} are.", 0)
 
 
-def _written_late(e: _Evidence) -> dict[tuple[int, int], set[int]]:
+def _written_late(e: ResetEvidence) -> dict[tuple[int, int], set[int]]:
     """What the host wrote into registers of WRITTEN_LATE between the reset and their reading, by (BAR, offset)."""
     if e.blind or e.found.reset is None:
         return {}
@@ -367,7 +231,7 @@ def _written_late(e: _Evidence) -> dict[tuple[int, int], set[int]]:
     return found
 
 
-def _queues(e: _Evidence) -> RuleResult:
+def _queues(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-006", "indices", 0)
     doubts = _state_doubts(e)
     if doubts:
@@ -387,7 +251,7 @@ def _queues(e: _Evidence) -> RuleResult:
     return rule("PASS", f"All {len(indices)} indices of {len(indices) // 2} queues are 0.", 0)
 
 
-def _spoken_too_early(e: _Evidence) -> str:
+def _spoken_too_early(e: ResetEvidence) -> str:
     """A message that a program still sends after the reset, before its driver lets go of the card, is the host's doing."""
     found = e.found
     if e.blind or found.spoken is None:
@@ -398,7 +262,7 @@ def _spoken_too_early(e: _Evidence) -> str:
     return ""
 
 
-def _state_doubts(e: _Evidence) -> list[str]:
+def _state_doubts(e: ResetEvidence) -> list[str]:
     if e.unusable:
         return e.unusable
     state = e.record.after
@@ -414,7 +278,7 @@ def _state_doubts(e: _Evidence) -> list[str]:
     return []
 
 
-def _tags(e: _Evidence) -> RuleResult:
+def _tags(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-007", "tags", 0)
     if e.blind or e.found.reset is None:
         return rule("INCONCLUSIVE", sentence(e.not_reset))
@@ -483,7 +347,7 @@ def _reused(
                 yield one, following
 
 
-def _probed(e: _Evidence) -> RuleResult:
+def _probed(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-008")
     if e.unusable:
         return rule("INCONCLUSIVE", sentence(e.unusable))
@@ -502,7 +366,7 @@ def _probed(e: _Evidence) -> RuleResult:
     return rule("PASS", f"{again.driver} is bound, its node is there.", events=e.refs(e.found.announced))
 
 
-def _moves(e: _Evidence) -> RuleResult:
+def _moves(e: ResetEvidence) -> RuleResult:
     rule = _Rule("VKB-RESET-009", "steps failed", 0)
     if e.unusable:
         return rule("INCONCLUSIVE", sentence(e.unusable))
@@ -531,7 +395,7 @@ def _good(one: Transfer) -> bool:
     return one.steps > 0 and one.failed == 0 and one.uploads > 0 and one.downloads > 0
 
 
-_RULES: tuple[Callable[[_Evidence], RuleResult], ...] = (
+_RULES: tuple[Callable[[ResetEvidence], RuleResult], ...] = (
     _happened,
     _silent,
     _no_interrupt,
@@ -546,5 +410,5 @@ _RULES: tuple[Callable[[_Evidence], RuleResult], ...] = (
 
 def reset_results(facts: Facts) -> list[RuleResult]:
     """The results of all rules of a reset run."""
-    evidence = _Evidence(facts)
+    evidence = ResetEvidence(facts)
     return [rule(evidence) for rule in _RULES]
