@@ -319,7 +319,8 @@ def parse_iommu(said: str) -> dict[str, str]:
 
 def parse_pieces(said: str, size: int, command: str) -> list[Piece]:
     """The answer of vk-translate, ``0xPADDR BYTES`` a line. Raises CommandFailed when it is not all of the buffer."""
-    found = re.findall(r"^0x([0-9a-fA-F]{1,16}) ([0-9]{1,19})\s*$", said, re.MULTILINE)
+    # 60 bits: more than any processor addresses, and no piece is empty.
+    found = re.findall(r"^0x([0-9a-fA-F]{1,15}) ([1-9][0-9]{0,18})\s*$", said, re.MULTILINE)
     if sum(int(length) for _, length in found) != size:
         raise errors.CommandFailed(
             f"'{command}' tells of {len(found)} pieces that are not {size} bytes together: {said[:200]!r}",

@@ -384,6 +384,8 @@ MANY = "".join(f"{0x7000 + 0x100 * i:#x} {63 if i < 64 else 64}\n" for i in rang
     [
         ("0x7000 1024\n", "1 pieces that are not 4096 bytes together"),
         ("cat: /proc/vkbench_iova: No such device or address", "0 pieces"),
+        ("0xffffffffffffffff 4096\n", "0 pieces"),  # no memory is there
+        ("0x7000 4096\n0x9000 0\n0x9000 1\n", "2 pieces that are not 4096"),
         (MANY, "in 65 pieces of memory, more than the 64"),
     ],
 )

@@ -10,7 +10,8 @@ from vkbench.evidence import UncertaintySource
 Result = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 #: Raised whenever a rule, a limit or a sentence of a verdict changes, so that ``verify`` can say why a verdict of
 #: earlier rules differs. 2: folded runs, qualification, segments; numbers of DMA writes that began anew. 3: the panic's path.
-#: 4: queues after a host that spoke too early. 5: a reset's rules take only the loss of what they rely on.
+#: 4: queues after a host that spoke too early. 5: a reset's rules take only the loss of what they rely on;
+#: memory behind an IOMMU is judged where the server tells its place.
 RULES_VERSION = 5
 
 
